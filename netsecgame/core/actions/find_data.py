@@ -1,0 +1,30 @@
+"""FindData: read what a controlled host holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netsecgame.core.topology import LOG
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.knowledge import Knowledge
+    from netsecgame.core.world_state import WorldState
+
+
+def apply(
+    truth: WorldState, known: Knowledge, action: IndexedAction, _agent: Hashable
+) -> Knowledge:
+    """The target's data, its log and the blocks on it become known, if it is controlled."""
+    target = action.target
+    if not truth.connect(action.source, target):
+        return known
+    truth.write_log(target, action.source, action.type)
+    if not known.controls(target):
+        return known
+    held = truth.data_on(target)
+    known = known.with_data(target, held & ~(1 << LOG)).with_log(target, truth.read_log(target))
+    blocked = truth.blocked.get(target, 0)
+    return known.with_blocks(target, blocked) if blocked else known

@@ -1,0 +1,36 @@
+"""FindServices: see what a host offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.knowledge import Knowledge
+    from netsecgame.core.world_state import WorldState
+
+
+def apply(
+    truth: WorldState, known: Knowledge, action: IndexedAction, _agent: Hashable
+) -> Knowledge:
+    """The target's services become known: all if it is controlled, else those not local to it."""
+    target = action.target
+    if not truth.connect(action.source, target):
+        return known
+    truth.write_log(target, action.source, action.type)
+    topology = truth.topology
+    services = topology.services_of[target]
+    if not known.controls(target):
+        services &= topology.open_services
+    if not services:
+        return known
+    if known.services.get(target) != services:
+        known = known._replace(services={**known.services, target: services})
+    if not known.hosts >> target & 1:
+        known = known._replace(
+            hosts=known.hosts | 1 << target,
+            networks=known.networks | 1 << topology.network_of[target],
+        )
+    return known

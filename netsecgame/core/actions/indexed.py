@@ -1,0 +1,58 @@
+"""A game action in indices: what the rules work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netsecgame.game_components import ActionType
+
+if TYPE_CHECKING:
+    from netsecgame.core.addressing import Labels
+    from netsecgame.game_components import IP, Action
+
+
+class IndexedAction(NamedTuple):
+    """A game action whose parts are looked up; -1 stands for what does not exist.
+
+    Attributes:
+        type: Which action.
+        source: Address index of the source host.
+        target: Address index of the target host; -1 for ScanNetwork.
+        item: ScanNetwork: mask of the addresses inside the network. ExploitService: service index.
+            ExfiltrateData: data index. BlockIP: address index of the blocked host. Else 0.
+        outsider: BlockIP: the blocked host's address, if the world has no index for it yet.
+    """
+
+    type: ActionType
+    source: int
+    target: int = -1
+    item: int = 0
+    outsider: IP | None = None
+
+
+def index_action(action: Action, labels: Labels) -> IndexedAction:
+    """Look up the parts of a game action that has all its parameters.
+
+    Raises:
+        KeyError: If a parameter is missing.
+    """
+    kind = action.type
+    parameters: dict[str, Any] = action.parameters
+    topology = labels.topology
+    source = labels.find_address(parameters["source_host"])
+    if kind is ActionType.ScanNetwork:
+        return IndexedAction(
+            kind, source, item=labels.addresses_inside(parameters["target_network"])
+        )
+    target = labels.find_address(parameters["target_host"])
+    if kind is ActionType.ExploitService:
+        service = topology.service_index.get(parameters["target_service"], -1)
+        return IndexedAction(kind, source, target, service)
+    if kind is ActionType.ExfiltrateData:
+        datum = topology.data_index.get(parameters["data"], -1)
+        return IndexedAction(kind, source, target, datum)
+    if kind is ActionType.BlockIP:
+        ip = parameters["blocked_host"]
+        blocked = labels.find_address(ip)
+        return IndexedAction(kind, source, target, blocked, ip if blocked < 0 else None)
+    return IndexedAction(kind, source, target)

@@ -1,0 +1,126 @@
+"""The network of one game: draws starts and goals, carries out actions, starts anew.
+
+Knows nothing of episodes, rewards and turns; see `episode.py` for those and `world.py` for both
+together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netsecgame.core.actions.indexed import index_action
+from netsecgame.core.addressing import Labels, draw_labels
+from netsecgame.core.goal import Goal
+from netsecgame.core.knowledge import KnownState, knowledge_of
+from netsecgame.core.positions import (
+    draw_position,
+    named_networks,
+    named_services,
+    start_knowledge,
+)
+from netsecgame.core.rng import RandomStreams
+from netsecgame.core.topology import compile_scenario
+from netsecgame.core.transition import apply_action
+from netsecgame.core.world_state import WorldState
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from netsecgame.core.task import GameSpec, Position
+    from netsecgame.core.topology import Topology
+    from netsecgame.game_components import Action, GameState
+
+
+def compile_game(spec: GameSpec) -> Topology:
+    """The topology of a game: its scenario, and what only its task names."""
+    positions = [p for role in spec.task.roles.values() for p in (role.start, role.goal)]
+    return compile_scenario(
+        spec.scenario,
+        use_firewall=spec.task.use_firewall,
+        extra_networks=[network for p in positions for network in named_networks(p)],
+        extra_services=[service for p in positions for service in named_services(p)],
+    )
+
+
+class Dynamics:
+    """One network, played on by any number of agents.
+
+    Attributes:
+        spec: The task and its scenario.
+        topology: The scenario compiled; shared by all episodes.
+        labels: The addresses of this episode.
+        truth: What is true in this episode.
+        streams: All chance of this game.
+    """
+
+    def __init__(self, spec: GameSpec, seed: int, topology: Topology | None = None) -> None:
+        self.spec = spec
+        self.topology = topology or compile_game(spec)
+        self.streams = RandomStreams(seed)
+        self.labels = Labels.original(self.topology)
+        self.truth = WorldState(self.topology, self.labels)
+
+    def draw_start(self, position: Position) -> KnownState:
+        """What an agent with that start position knows at its start.
+
+        Raises:
+            TaskError: If the position names what the scenario does not have.
+        """
+        drawn = draw_position(position, self.topology, self.streams.start)
+        return KnownState(start_knowledge(drawn.knowledge, self.labels), self.labels)
+
+    def draw_goal(self, position: Position) -> Goal:
+        """A goal made concrete.
+
+        Raises:
+            TaskError: If the position names what the scenario does not have.
+        """
+        drawn = draw_position(position, self.topology, self.streams.goal)
+        return Goal.from_drawn(drawn, self.labels)
+
+    def step(self, agent: Hashable, state: GameState, action: Action) -> KnownState:
+        """Carry out one game action.
+
+        An action whose needs are not met, or that fails by chance, is no error and changes nothing.
+
+        Args:
+            agent: Who acts; remembered with the blocks it sets.
+            state: What the agent knows.
+            action: A game action with all its parameters.
+
+        Returns:
+            What the agent knows afterwards; the same object when nothing changed for it.
+        """
+        chance = self.spec.task.success_probability[action.type]
+        known = knowledge_of(state, self.labels)
+        if chance >= 1 or self.streams.actions.random() < chance:
+            after = apply_action(self.truth, known, index_action(action, self.labels), agent)
+        else:
+            after = known
+        if after is known and isinstance(state, KnownState) and state.labels is self.labels:
+            return state
+        return KnownState(after, self.labels)
+
+    def take_blamed(self) -> list[Hashable]:
+        """The agents whose blocks refused a connection since the last call, one entry a refusal."""
+        return self.truth.take_blamed()
+
+    def reset(self, seed: int | None = None, *, randomize_addresses: bool = False) -> None:
+        """Restore the network for a new episode.
+
+        Args:
+            seed: Re-seeds every random choice; None goes on with the streams as they are.
+            randomize_addresses: Draw new addresses; otherwise they stay as they are.
+        """
+        if seed is not None:
+            self.streams = RandomStreams(seed)
+        if randomize_addresses:
+            self.labels = draw_labels(self.topology, self.streams.addresses)
+        else:
+            # A new object, so that outsiders of the last episode are forgotten.
+            self.labels = Labels(
+                self.topology,
+                self.labels.addresses[: len(self.topology.addresses)],
+                self.labels.networks,
+            )
+        self.truth = WorldState(self.topology, self.labels)

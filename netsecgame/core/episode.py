@@ -1,0 +1,260 @@
+"""One episode: who plays, how far they are, when it ends and what everyone gets.
+
+Knows nothing of networks: it is told each agent's new view and decides goals, detection, time
+limits, the end and the rewards. The server, whose worlds may be anything, and the pure `World`
+share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from netsecgame.core.detection import ActionHistory
+from netsecgame.core.reward import final_reward, final_status, is_playing
+from netsecgame.core.task import DEFAULT_DETECTION_WINDOW, Rewards
+from netsecgame.core.trajectory import Trajectory
+from netsecgame.errors import AlreadyRegisteredError, EpisodeOverError, NotRegisteredError
+from netsecgame.game_components import AgentRole, AgentStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from random import Random
+
+    from netsecgame.core.goal import Goal
+    from netsecgame.core.task import DetectionRule
+    from netsecgame.game_components import Action, ActionType, GameState
+
+AgentId: TypeAlias = Hashable
+
+
+@dataclass
+class Player:
+    """One agent in one episode.
+
+    Attributes:
+        role: Its role.
+        goal: What it has to reach.
+        max_steps: Its step limit; None is no limit.
+        state: What it knows now.
+        trajectory: What it did so far.
+        history: What the global defender remembers of it; None if nobody watches.
+        status: How its episode stands.
+        steps: Actions played.
+        reward: Reward of the last action; includes the final reward once the player is settled.
+        false_positives: Actions of others that its blocks refused wrongly.
+        is_settled: Whether its episode has ended and its final reward is known.
+        attack_succeeded: How the attack stood when the episode was over for this player, who was
+            still playing; None before. It is told in the reply to its next action.
+    """
+
+    role: AgentRole
+    goal: Goal
+    max_steps: int | None
+    state: GameState
+    trajectory: Trajectory
+    history: ActionHistory | None = None
+    status: AgentStatus = AgentStatus.Playing
+    steps: int = 0
+    reward: float = 0
+    false_positives: int = 0
+    is_settled: bool = False
+    attack_succeeded: bool | None = None
+    _status_before_reset_request: AgentStatus | None = field(default=None, repr=False)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether it may act."""
+        return is_playing(self.status)
+
+
+class Episode:
+    """The players of one episode and the rules of its end.
+
+    Attributes:
+        players: By agent, in the order they joined.
+        rewards: What steps and ends are worth.
+        is_over: Whether no attacker plays any more. It was over then for everyone who had joined,
+            also when another attacker comes and plays on.
+        attack_succeeded: Whether an attacker reached its goal since the episode was last over.
+    """
+
+    def __init__(
+        self,
+        rewards: Rewards,
+        *,
+        detection: Mapping[ActionType, DetectionRule] | None = None,
+        detection_window: int = DEFAULT_DETECTION_WINDOW,
+    ) -> None:
+        self.rewards = rewards
+        self.players: dict[AgentId, Player] = {}
+        self.is_over = False
+        self.attack_succeeded = False
+        self._detection = detection
+        self._detection_window = detection_window
+
+    def join(
+        self,
+        agent: AgentId,
+        role: AgentRole,
+        state: GameState,
+        goal: Goal,
+        max_steps: int | None = None,
+    ) -> Player:
+        """Let an agent play from `state` on.
+
+        Raises:
+            AlreadyRegisteredError: If it plays already.
+        """
+        if agent in self.players:
+            raise AlreadyRegisteredError(f"agent {agent} has joined already")
+        watched = self._detection is not None and role is AgentRole.Attacker
+        player = Player(
+            role=role,
+            goal=goal,
+            max_steps=max_steps,
+            state=state,
+            trajectory=Trajectory(state),
+            history=ActionHistory(self._detection_window) if watched else None,
+            status=AgentStatus.Playing if max_steps is None else AgentStatus.PlayingWithTimeout,
+        )
+        self.players[agent] = player
+        self._resume(player)
+        return player
+
+    def leave(self, agent: AgentId) -> list[AgentId]:
+        """Take an agent out; it counts no more.
+
+        Returns:
+            The agents whose final reward is known because of that.
+        """
+        self.players.pop(agent, None)
+        return self._end_if_over()
+
+    def player(self, agent: AgentId) -> Player:
+        """The player of an agent.
+
+        Raises:
+            NotRegisteredError: If it does not play.
+        """
+        try:
+            return self.players[agent]
+        except KeyError:
+            raise NotRegisteredError(f"agent {agent} has not joined") from None
+
+    def step(
+        self, agent: AgentId, action: Action, state: GameState, rng: Random | None = None
+    ) -> list[AgentId]:
+        """Count one action of an agent and its result.
+
+        Args:
+            agent: Who acted.
+            action: What it played.
+            state: What it knows now.
+            rng: Draws detections; needed when there is a global defender.
+
+        Returns:
+            The agents whose final reward is known because of that, the acting one too if so.
+
+        Raises:
+            NotRegisteredError: If the agent does not play.
+            EpisodeOverError: If its episode has ended.
+        """
+        player = self.player(agent)
+        if not player.is_playing:
+            raise EpisodeOverError(f"the episode of agent {agent} has ended: {player.status}")
+        player.steps += 1
+        player.state = state
+        player.reward = self.rewards.step
+        player.trajectory.append(action, player.reward, state)
+        player.status = self._status_after(player, action, rng)
+        if player.attack_succeeded is not None:
+            self._settle(player, attack_succeeded=player.attack_succeeded)
+            return [agent]
+        return [] if player.is_playing else self._end_if_over()
+
+    def add_false_positive(self, agent: AgentId) -> None:
+        """Count a false positive of an agent, if it still plays along."""
+        player = self.players.get(agent)
+        if player is not None:
+            player.false_positives += 1
+
+    def request_reset(self, agent: AgentId) -> list[AgentId]:
+        """An agent asks for a new episode; an attacker that does no longer plays this one.
+
+        Returns:
+            The agents whose final reward is known because of that.
+        """
+        player = self.player(agent)
+        if player.is_playing:
+            player._status_before_reset_request = player.status
+            player.status = AgentStatus.ResetRequested
+        return self._end_if_over()
+
+    def withdraw_reset(self, agent: AgentId) -> None:
+        """The agent's request is dropped; it goes on as before."""
+        player = self.player(agent)
+        if player._status_before_reset_request is not None:
+            player.status = player._status_before_reset_request
+            player._status_before_reset_request = None
+            self._resume(player)
+
+    def restart(self) -> None:
+        """Begin anew, with nobody in it."""
+        self.players = {}
+        self.is_over = False
+        self.attack_succeeded = False
+
+    def attacker_states(self) -> Iterable[GameState]:
+        """The views of all attackers, in the order they joined."""
+        return (p.state for p in self.players.values() if p.role is AgentRole.Attacker)
+
+    def _resume(self, player: Player) -> None:
+        """Someone starts to play, or goes on, in an episode that may be over."""
+        if not self.is_over:
+            return
+        if player.role is AgentRole.Attacker:
+            self.is_over = False
+            self.attack_succeeded = False
+        else:
+            player.attack_succeeded = self.attack_succeeded
+
+    def _status_after(self, player: Player, action: Action, rng: Random | None) -> AgentStatus:
+        if player.goal.is_reached(player.state, self.attacker_states()):
+            if player.role is AgentRole.Attacker:
+                self.attack_succeeded = True
+            return AgentStatus.Success
+        if (
+            player.history is not None
+            and self._detection is not None
+            and rng is not None
+            and player.history.is_detected(action, self._detection, rng)
+        ):
+            return AgentStatus.Fail
+        if player.max_steps is not None and player.steps >= player.max_steps:
+            return AgentStatus.TimeoutReached
+        return player.status
+
+    def _end_if_over(self) -> list[AgentId]:
+        if self.is_over:
+            return []
+        if any(p.role is AgentRole.Attacker and p.is_playing for p in self.players.values()):
+            return []
+        self.is_over = True
+        settled = []
+        for agent, player in self.players.items():
+            if player.is_playing:
+                if player.attack_succeeded is None:
+                    player.attack_succeeded = self.attack_succeeded
+            elif player.status is not AgentStatus.ResetRequested and not player.is_settled:
+                self._settle(player, attack_succeeded=self.attack_succeeded)
+                settled.append(agent)
+        return settled
+
+    def _settle(self, player: Player, *, attack_succeeded: bool) -> None:
+        player.status = final_status(player.role, player.status, attack_succeeded=attack_succeeded)
+        extra = final_reward(player.role, player.status, player.false_positives, self.rewards)
+        player.reward += extra
+        player.trajectory.add_to_last_reward(extra)
+        player.is_settled = True

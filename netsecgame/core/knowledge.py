@@ -1,0 +1,203 @@
+"""What one agent knows, as bit masks, and the GameState that is made of it on demand."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from netsecgame.core.bits import iter_bits
+from netsecgame.core.topology import LOG
+from netsecgame.game_components import IP, Data, GameState, Network, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from netsecgame.core.addressing import Labels
+
+_NONE: Mapping[int, int] = MappingProxyType({})
+_NO_LOGS: Mapping[int, Data] = MappingProxyType({})
+
+
+class Knowledge(NamedTuple):
+    """What one agent knows and controls; a value, never changed in place.
+
+    Attributes:
+        networks: Mask of known networks.
+        hosts: Mask of known addresses.
+        controlled: Mask of controlled addresses; always within `hosts`.
+        services: Mask of known services, per address.
+        data: Mask of known data, per address.
+        blocks: Mask of addresses known to be blocked, per address.
+        logs: The newest log read, per address; there for exactly the addresses whose `data` has it.
+    """
+
+    networks: int = 0
+    hosts: int = 0
+    controlled: int = 0
+    services: Mapping[int, int] = _NONE
+    data: Mapping[int, int] = _NONE
+    blocks: Mapping[int, int] = _NONE
+    logs: Mapping[int, Data] = _NO_LOGS
+
+    def controls(self, address: int) -> bool:
+        """Whether an address index (-1: no such address) is under the agent's control."""
+        return address >= 0 and bool(self.controlled >> address & 1)
+
+    def with_data(self, address: int, mask: int) -> Knowledge:
+        """With the data of `mask` known on an address, besides what was known there."""
+        data = add_bits(self.data, address, mask)
+        return self if data is self.data else self._replace(data=data)
+
+    def with_log(self, address: int, log: Data) -> Knowledge:
+        """With a log known on an address, in place of an older one."""
+        return self._replace(
+            data=add_bits(self.data, address, 1 << LOG), logs={**self.logs, address: log}
+        )
+
+    def with_blocks(self, address: int, mask: int) -> Knowledge:
+        """With the addresses of `mask` known as blocked on an address."""
+        blocks = add_bits(self.blocks, address, mask)
+        return self if blocks is self.blocks else self._replace(blocks=blocks)
+
+    def covers(self, other: Knowledge) -> bool:
+        """Whether everything in `other` is in this one too; contents of logs do not count."""
+        return not (
+            other.networks & ~self.networks
+            or other.hosts & ~self.hosts
+            or other.controlled & ~self.controlled
+            or (other.services and not _covers_each(self.services, other.services))
+            or (other.data and not _covers_each(self.data, other.data))
+            or (other.blocks and not _covers_each(self.blocks, other.blocks))
+        )
+
+
+def add_bits(masks: Mapping[int, int], key: int, mask: int) -> Mapping[int, int]:
+    """`masks` with the bits of `mask` set at `key`; the same object if they were set already."""
+    known = masks.get(key, 0)
+    return masks if known | mask == known else {**masks, key: known | mask}
+
+
+def _covers_each(masks: Mapping[int, int], needed: Mapping[int, int]) -> bool:
+    return all(not mask & ~masks.get(key, 0) for key, mask in needed.items())
+
+
+class KnownState(GameState):
+    """The GameState of a `Knowledge`, built part by part when somebody looks at it.
+
+    It equals the plain GameState of the same content. Its goal test works on the masks and its JSON
+    is made once.
+
+    Attributes:
+        knowledge: The masks.
+        labels: The addresses they stand for.
+    """
+
+    knowledge: Knowledge
+    labels: Labels
+
+    def __init__(self, knowledge: Knowledge, labels: Labels) -> None:
+        # The fields of GameState are left out on purpose: __getattr__ builds them.
+        self.__dict__["knowledge"] = knowledge
+        self.__dict__["labels"] = labels
+
+    def __getattr__(self, name: str) -> Any:
+        build = _PARTS.get(name)
+        if build is None:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        part = self.__dict__[name] = build(self.knowledge, self.labels)
+        return part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the plain value: the masks mean nothing in another process."""
+        return GameState, tuple(getattr(self, name) for name in GameState.__dataclass_fields__)
+
+    def as_json(self) -> str:
+        """The wire form as text; made once."""
+        return self.json_bytes.decode()
+
+    @property
+    def json_bytes(self) -> bytes:
+        """The wire form as UTF-8 bytes; made once."""
+        cached: bytes | None = self.__dict__.get("_json")
+        if cached is None:
+            cached = self.__dict__["_json"] = msgspec.json.encode(self.as_dict)
+        return cached
+
+
+def _hosts(mask: int, labels: Labels) -> set[IP]:
+    return {labels.addresses[index] for index in iter_bits(mask)}
+
+
+def _services(known: Knowledge, labels: Labels) -> dict[IP, set[Service]]:
+    services = labels.topology.services
+    return {
+        labels.addresses[address]: {services[i] for i in iter_bits(mask)}
+        for address, mask in known.services.items()
+    }
+
+
+def _data(known: Knowledge, labels: Labels) -> dict[IP, set[Data]]:
+    data = labels.topology.data
+    found = {}
+    for address, mask in known.data.items():
+        items: Iterable[Data] = (data[i] for i in iter_bits(mask & ~(1 << LOG)))
+        log = (known.logs[address],) if mask >> LOG & 1 else ()
+        found[labels.addresses[address]] = {*log, *items}
+    return found
+
+
+def _blocks(known: Knowledge, labels: Labels) -> dict[IP, set[IP]]:
+    return {labels.addresses[a]: _hosts(mask, labels) for a, mask in known.blocks.items()}
+
+
+def _networks(known: Knowledge, labels: Labels) -> set[Network]:
+    return {labels.networks[index] for index in iter_bits(known.networks)}
+
+
+_PARTS: Mapping[str, Callable[[Knowledge, Labels], Any]] = {
+    "controlled_hosts": lambda known, labels: _hosts(known.controlled, labels),
+    "known_hosts": lambda known, labels: _hosts(known.hosts, labels),
+    "known_services": _services,
+    "known_data": _data,
+    "known_networks": _networks,
+    "known_blocks": _blocks,
+}
+
+
+def knowledge_of(state: GameState, labels: Labels) -> Knowledge:
+    """The masks of any GameState; parts that the labels do not know are left out."""
+    if isinstance(state, KnownState) and state.labels is labels:
+        return state.knowledge
+    topology = labels.topology
+
+    def each(parts: Mapping[Any, Iterable[Any]], index: Callable[[Any], int]) -> dict[int, int]:
+        found = {labels.find_address(ip): _mask(map(index, items)) for ip, items in parts.items()}
+        found.pop(-1, None)
+        return found
+
+    logs = {
+        labels.find_address(ip): datum
+        for ip, items in state.known_data.items()
+        for datum in items
+        if topology.data_index.get(datum, -1) == LOG
+    }
+    logs.pop(-1, None)
+    return Knowledge(
+        networks=_mask(map(labels.find_network, state.known_networks)),
+        hosts=_mask(map(labels.find_address, state.known_hosts)),
+        controlled=_mask(map(labels.find_address, state.controlled_hosts)),
+        services=each(state.known_services, lambda s: topology.service_index.get(s, -1)),
+        data=each(state.known_data, lambda d: topology.data_index.get(d, -1)),
+        blocks=each(state.known_blocks, labels.find_address),
+        logs=logs,
+    )
+
+
+def _mask(indices: Iterable[int]) -> int:
+    mask = 0
+    for index in indices:
+        if index >= 0:
+            mask |= 1 << index
+    return mask

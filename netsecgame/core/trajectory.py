@@ -1,0 +1,61 @@
+"""What one agent did and saw in one episode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netsecgame.game_components import Action, AgentRole, AgentStatus, GameState
+
+#: Steps kept per agent and episode; what follows is played but not recorded.
+MAX_STEPS = 100_000
+
+
+class Trajectory:
+    """The states, actions and rewards of one agent: n + 1 states for n actions.
+
+    Attributes:
+        states: Start state first.
+        actions: In the order they were played.
+        rewards: The reward of each action; the last one includes the final reward.
+        is_cut: Whether steps were left out because there were too many.
+    """
+
+    def __init__(self, start: GameState) -> None:
+        self.states: list[GameState] = [start]
+        self.actions: list[Action] = []
+        self.rewards: list[float] = []
+        self.is_cut = False
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def append(self, action: Action, reward: float, state: GameState) -> None:
+        """Record one step."""
+        if len(self.actions) >= MAX_STEPS:
+            self.is_cut = True
+            return
+        self.actions.append(action)
+        self.rewards.append(reward)
+        self.states.append(state)
+
+    def add_to_last_reward(self, reward: float) -> None:
+        """Add a reward that became known only after the step."""
+        if self.rewards and not self.is_cut:
+            self.rewards[-1] += reward
+
+    def as_dict(self, name: str, role: AgentRole, end_reason: AgentStatus | None) -> dict[str, Any]:
+        """The form in which trajectories are stored and sent.
+
+        The states' parts are those of the wire; `end_reason` is None when the episode did not end.
+        """
+        return {
+            "trajectory": {
+                "states": [state.as_dict for state in self.states],
+                "actions": [action.as_dict for action in self.actions],
+                "rewards": list(self.rewards),
+            },
+            "end_reason": None if end_reason is None else str(end_reason),
+            "agent_role": str(role),
+            "agent_name": name,
+        }

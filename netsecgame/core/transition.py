@@ -1,0 +1,42 @@
+"""One game action applied to the world: the table of rules and what all of them share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netsecgame.core.actions import (
+    block_ip,
+    exfiltrate_data,
+    exploit_service,
+    find_data,
+    find_services,
+    scan_network,
+)
+from netsecgame.game_components import ActionType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.knowledge import Knowledge
+    from netsecgame.core.world_state import WorldState
+
+RULES: Mapping[
+    ActionType, Callable[[WorldState, Knowledge, IndexedAction, Hashable], Knowledge]
+] = {
+    ActionType.ScanNetwork: scan_network.apply,
+    ActionType.FindServices: find_services.apply,
+    ActionType.FindData: find_data.apply,
+    ActionType.ExploitService: exploit_service.apply,
+    ActionType.ExfiltrateData: exfiltrate_data.apply,
+    ActionType.BlockIP: block_ip.apply,
+}
+
+
+def apply_action(
+    truth: WorldState, known: Knowledge, action: IndexedAction, agent: Hashable
+) -> Knowledge:
+    """What the agent knows after a game action; the same object if nothing changed for it."""
+    if not known.controls(action.source):
+        return known
+    return RULES[action.type](truth, known, action, agent)

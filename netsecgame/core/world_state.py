@@ -1,0 +1,111 @@
+"""The truth of one episode: where data lie, who is blocked from whom, what was logged."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from netsecgame.core.topology import LOG_DATA
+from netsecgame.game_components import Data
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from netsecgame.core.addressing import Labels
+    from netsecgame.core.topology import Topology
+    from netsecgame.game_components import ActionType
+
+#: Log entries kept on a device; older ones are dropped.
+MAX_LOG_ENTRIES = 1_000
+
+
+class WorldState:
+    """What is true in one episode, whatever anybody knows.
+
+    Attributes:
+        topology: The compiled scenario.
+        labels: The addresses of this episode.
+        reach: Mask of the addresses that each address may connect to now.
+        data: Mask of data, per device.
+        blocked: Mask of the addresses blocked on an address, set by any agent.
+        blockers: The agents that blocked a pair of addresses, in order; the lower index comes
+            first.
+    """
+
+    def __init__(self, topology: Topology, labels: Labels) -> None:
+        self.topology = topology
+        self.labels = labels
+        self.reach = list(topology.reach)
+        self.data = list(topology.data_of)
+        self.blocked: dict[int, int] = {}
+        self.blockers: dict[tuple[int, int], list[Hashable]] = {}
+        self._logs: dict[int, deque[str]] = {}
+        self._denied: list[tuple[int, int]] = []
+
+    def connect(self, source: int, target: int) -> bool:
+        """Whether `source` reaches `target`; a refusal because of a block is remembered."""
+        if target < 0:
+            return False
+        if self.reach[source] >> target & 1:
+            return True
+        if self.blocked and self.blocked.get(source, 0) >> target & 1:
+            self._denied.append((source, target))
+        return False
+
+    def connect_all(self, source: int, targets: int) -> int:
+        """Mask of the `targets` that `source` reaches; refusals are remembered as in `connect`."""
+        if self.blocked:
+            denied = targets & ~self.reach[source] & self.blocked.get(source, 0)
+            while denied:
+                lowest = denied & -denied
+                self._denied.append((source, lowest.bit_length() - 1))
+                denied ^= lowest
+        return targets & self.reach[source]
+
+    def take_blamed(self) -> list[Hashable]:
+        """The agents whose blocks refused a connection since the last call, one entry a refusal."""
+        if not self._denied:
+            return []
+        denied, self._denied = self._denied, []
+        return [agent for pair in denied for agent in self.blockers.get(_ordered(*pair), ())]
+
+    def block(self, target: int, blocked: int, agent: Hashable) -> None:
+        """Cut a pair of addresses off from each other, both ways."""
+        self.blocked[target] = self.blocked.get(target, 0) | 1 << blocked
+        self.blocked[blocked] = self.blocked.get(blocked, 0) | 1 << target
+        for one, other in ((target, blocked), (blocked, target)):
+            if one < len(self.reach):
+                self.reach[one] &= ~(1 << other)
+        agents = self.blockers.setdefault(_ordered(target, blocked), [])
+        if agent not in agents:
+            agents.append(agent)
+
+    def write_log(self, address: int, source: int, action_type: ActionType) -> None:
+        """Note on the device of `address` that `source` acted on it."""
+        device = self.topology.device_of[address]
+        entries = self._logs.get(device)
+        if entries is None:
+            entries = self._logs[device] = deque(maxlen=MAX_LOG_ENTRIES)
+        entries.append(
+            f'{{"source_host": "{self.labels.addresses[source]}", "action_type": "{action_type}"}}'
+        )
+
+    def read_log(self, address: int) -> Data:
+        """The log of the device of `address`, as it is now."""
+        entries = self._logs.get(self.topology.device_of[address])
+        if not entries:
+            return LOG_DATA
+        content = f"[{', '.join(entries)}]"
+        return Data(LOG_DATA.owner, LOG_DATA.id, len(content), LOG_DATA.type, content)
+
+    def data_on(self, address: int) -> int:
+        """Mask of the data that the device of `address` holds."""
+        return self.data[self.topology.device_of[address]]
+
+    def put_data(self, address: int, datum: int) -> None:
+        """Put a datum on the device of `address`."""
+        self.data[self.topology.device_of[address]] |= 1 << datum
+
+
+def _ordered(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one < other else (other, one)
