@@ -37,7 +37,8 @@ _MAX_DRAWS = 1_000
 
 _IsFree: TypeAlias = Callable[[list[tuple[int, int]]], bool]
 
-_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?![\d.])")
+# A full stop may follow an address, a further number may not.
+_IPV4 = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?:/(\d{1,2}))?(?!\.?\d)")
 
 
 class Labels:
@@ -96,16 +97,16 @@ class Labels:
         topology = self.topology
 
         def replace(match: re.Match[str]) -> str:
-            word = match.group()
-            ip, slash, mask = word.partition("/")
+            word, ip, mask = match.group(0, 1, 2)
+            if mask is not None:
+                network = topology.network_index.get(Network(ip, int(mask)), -1)
+                if network >= 0:
+                    return str(self.networks[network])
             try:
-                if slash:
-                    index = topology.network_index.get(Network(ip, int(mask)), -1)
-                    return str(self.networks[index]) if index >= 0 else word
-                index = topology.address_index.get(IP(ip), -1)
+                address = topology.address_index.get(IP(ip), -1)
             except ValueError:
                 return word
-            return str(self.addresses[index]) if index >= 0 else word
+            return word.replace(ip, str(self.addresses[address])) if address >= 0 else word
 
         return _IPV4.sub(replace, text)
 
@@ -114,8 +115,8 @@ def draw_labels(topology: Topology, rng: Random) -> Labels:
     """New labels: private networks moved together, every public one anew, offsets in networks kept.
 
     Private networks of one RFC 1918 block move by one distance, so that the distances between them
-    (and to their neighbours) stay. No two networks overlap. A group for which no new place was
-    found stays where it is.
+    (and to their neighbours) stay. No two networks overlap that did not before. A group for which
+    no new place was found stays where it is.
     """
     blocks = [IPNetwork(str(network)) for network in topology.networks]
     moved: dict[int, int] = {}
@@ -131,10 +132,14 @@ def draw_labels(topology: Topology, rng: Random) -> Labels:
             for i in group:
                 moved[i] = blocks[i].first + shift
                 taken.append((moved[i], blocks[i].last + shift))
-    for i, block in enumerate(blocks):
-        if i in moved:
-            continue
-        if topology.networks[i].is_private():
+    # Widest first, so that a network inside another one moves with it.
+    rest = sorted((i for i in range(len(blocks)) if i not in moved), key=lambda i: -blocks[i].size)
+    for i in rest:
+        block = blocks[i]
+        around = next((j for j in rest if j in moved and block in blocks[j]), None)
+        if around is not None:
+            moved[i] = moved[around] + block.first - blocks[around].first
+        elif topology.networks[i].is_private():
             moved[i] = block.first
         else:
             moved[i] = _draw_public_base(block, rng, is_free)

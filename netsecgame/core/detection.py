@@ -31,7 +31,7 @@ def is_suspicious(
     if rule.min_repeats is not None and repeats >= rule.min_repeats:
         return True
     kinds = list(window)
-    if rule.min_share is not None and kinds.count(kind) >= rule.min_share * len(kinds):
+    if rule.min_share is not None and kinds.count(kind) / len(kinds) >= rule.min_share:
         return True
     return rule.min_run is not None and longest_run(kinds, kind) >= rule.min_run
 

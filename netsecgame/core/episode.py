@@ -93,6 +93,7 @@ class Episode:
         self.attack_succeeded = False
         self._detection = detection
         self._detection_window = detection_window
+        self._dismissed: list[Player] = []  # those for whom the episode was over last
 
     def join(
         self,
@@ -120,7 +121,12 @@ class Episode:
             status=AgentStatus.Playing if max_steps is None else AgentStatus.PlayingWithTimeout,
         )
         self.players[agent] = player
-        self._resume(player)
+        if self.is_over and role is AgentRole.Attacker:
+            self.is_over = False
+            self.attack_succeeded = False
+            self._dismissed = []
+        elif self.is_over:
+            self._dismiss(player)
         return player
 
     def leave(self, agent: AgentId) -> list[AgentId]:
@@ -129,7 +135,9 @@ class Episode:
         Returns:
             The agents whose final reward is known because of that.
         """
-        self.players.pop(agent, None)
+        player = self.players.pop(agent, None)
+        if player is None or player.role is not AgentRole.Attacker:
+            return []
         return self._end_if_over()
 
     def player(self, agent: AgentId) -> Player:
@@ -190,35 +198,42 @@ class Episode:
         if player.is_playing:
             player._status_before_reset_request = player.status
             player.status = AgentStatus.ResetRequested
-        return self._end_if_over()
+        return self._end_if_over() if player.role is AgentRole.Attacker else []
 
     def withdraw_reset(self, agent: AgentId) -> None:
-        """The agent's request is dropped; it goes on as before."""
+        """The agent's request is dropped; it goes on as before.
+
+        An attacker that does goes on with those who were not yet told that the episode was over.
+        """
         player = self.player(agent)
-        if player._status_before_reset_request is not None:
-            player.status = player._status_before_reset_request
-            player._status_before_reset_request = None
-            self._resume(player)
+        if player._status_before_reset_request is None:
+            return
+        player.status = player._status_before_reset_request
+        player._status_before_reset_request = None
+        if self.is_over and player.role is AgentRole.Attacker:
+            self.is_over = False
+            for dismissed in self._dismissed:
+                dismissed.attack_succeeded = None
+            self._dismissed = []
+        elif self.is_over:
+            self._dismiss(player)
 
     def restart(self) -> None:
         """Begin anew, with nobody in it."""
         self.players = {}
         self.is_over = False
         self.attack_succeeded = False
+        self._dismissed = []
 
     def attacker_states(self) -> Iterable[GameState]:
         """The views of all attackers, in the order they joined."""
         return (p.state for p in self.players.values() if p.role is AgentRole.Attacker)
 
-    def _resume(self, player: Player) -> None:
-        """Someone starts to play, or goes on, in an episode that may be over."""
-        if not self.is_over:
-            return
-        if player.role is AgentRole.Attacker:
-            self.is_over = False
-            self.attack_succeeded = False
-        else:
+    def _dismiss(self, player: Player) -> None:
+        """The episode is over for a player who still plays; its next action is its last."""
+        if player.attack_succeeded is None:
             player.attack_succeeded = self.attack_succeeded
+            self._dismissed.append(player)
 
     def _status_after(self, player: Player, action: Action, rng: Random | None) -> AgentStatus:
         if player.goal.is_reached(player.state, self.attacker_states()):
@@ -245,8 +260,7 @@ class Episode:
         settled = []
         for agent, player in self.players.items():
             if player.is_playing:
-                if player.attack_succeeded is None:
-                    player.attack_succeeded = self.attack_succeeded
+                self._dismiss(player)
             elif player.status is not AgentStatus.ResetRequested and not player.is_settled:
                 self._settle(player, attack_succeeded=self.attack_succeeded)
                 settled.append(agent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from netsecgame.core.bits import iter_bits
 from netsecgame.core.knowledge import KnownState
 from netsecgame.game_components import IP, GameState
 
@@ -34,11 +35,7 @@ class Goal:
     @classmethod
     def from_drawn(cls, drawn: Drawn, labels: Labels) -> Goal:
         """The goal of a drawn position under the addresses of this episode."""
-        hosts = frozenset(
-            ip for i, ip in enumerate(labels.topology.addresses) if drawn.all_attackers >> i & 1
-        )
-        if hosts:
-            hosts = frozenset(labels.addresses[labels.topology.address_index[ip]] for ip in hosts)
+        hosts = frozenset(labels.addresses[index] for index in iter_bits(drawn.all_attackers))
         return cls(KnownState(drawn.knowledge, labels), hosts)
 
     @classmethod
@@ -77,8 +74,12 @@ class Goal:
             attackers: The views of all attackers of the episode.
         """
         mine = self.state
-        if isinstance(mine, KnownState) and isinstance(state, KnownState):
-            covered = state.labels is mine.labels and state.knowledge.covers(mine.knowledge)
+        if (
+            isinstance(mine, KnownState)
+            and isinstance(state, KnownState)
+            and state.labels is mine.labels
+        ):
+            covered = state.knowledge.covers(mine.knowledge)
         else:
             covered = _covers(state, mine)
         if not covered:

@@ -171,6 +171,7 @@ def knowledge_of(state: GameState, labels: Labels) -> Knowledge:
     if isinstance(state, KnownState) and state.labels is labels:
         return state.knowledge
     topology = labels.topology
+    existing = (1 << len(topology.addresses)) - 1  # outsiders cannot be controlled
 
     def each(parts: Mapping[Any, Iterable[Any]], index: Callable[[Any], int]) -> dict[int, int]:
         found = {labels.find_address(ip): _mask(map(index, items)) for ip, items in parts.items()}
@@ -187,7 +188,7 @@ def knowledge_of(state: GameState, labels: Labels) -> Knowledge:
     return Knowledge(
         networks=_mask(map(labels.find_network, state.known_networks)),
         hosts=_mask(map(labels.find_address, state.known_hosts)),
-        controlled=_mask(map(labels.find_address, state.controlled_hosts)),
+        controlled=_mask(map(labels.find_address, state.controlled_hosts)) & existing,
         services=each(state.known_services, lambda s: topology.service_index.get(s, -1)),
         data=each(state.known_data, lambda d: topology.data_index.get(d, -1)),
         blocks=each(state.known_blocks, labels.find_address),

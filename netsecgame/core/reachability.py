@@ -191,7 +191,7 @@ def _can_reach(
     wanted = drawn.knowledge
     if not reached.covers(wanted._replace(blocks={})):
         return False
-    if not wanted.blocks and not drawn.all_attackers:
+    if reached.covers(wanted) and not drawn.all_attackers:
         return True
     # A pair can be blocked from either side that is controlled; attackers may be anywhere.
     return ActionType.BlockIP in playable and all(

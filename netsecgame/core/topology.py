@@ -222,6 +222,4 @@ def _compile_reach(
 
 def addresses_inside(addresses: Sequence[IP], network: Network) -> int:
     """Mask of the addresses inside a network of any mask; linear in the number of addresses."""
-    block = IPNetwork(str(network))
-    first, last = block.first, block.last
-    return mask_of(index for index, ip in enumerate(addresses) if first <= ip.value <= last)
+    return mask_of(index for index, ip in enumerate(addresses) if ip in network)

@@ -1,0 +1,337 @@
+"""The TCP server: connections in, messages on the shared queue, answers out.
+
+Each connection is a `ServerSession` (all protocol decisions) under a thin asyncio shell. A message
+goes on the shared action queue as `(peer, JSON text)`; its answer comes through the peer's own
+queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from netsecgame.game_components import Action, ActionType
+from netsecgame.protocol.limits import Limits
+from netsecgame.protocol.messages import bad_request, forbidden
+from netsecgame.protocol.session import ServerSession, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+Peer: TypeAlias = tuple[str, int]
+
+#: Put on the shared queue for a peer that hung up: it quits the game.
+QUIT_MESSAGE = Action(ActionType.QuitGame, {}).to_json()
+
+#: Put there after each message of a peer that has already hung up but had sent more: it quits only
+#: if that message has to wait for others. A peer that is gone holds no slot; one that sent all it
+#: had to say and closed its side still gets its answers.
+HANG_UP_MESSAGE = ""
+
+DEFAULT_MAX_CONNECTIONS = 1_024
+
+#: A message that is not complete after that long ends its connection.
+DEFAULT_MESSAGE_TIMEOUT_S = 60.0
+
+#: How long what a refused peer still sends is read and thrown away, so that it can read the reason:
+#: closing a socket with unread input makes the peer lose what it was sent.
+_LINGER_S = 2.0
+
+_READ_BYTES = 65_536
+
+
+class AnswerQueue(asyncio.Queue[bytes]):
+    """The answers for one agent; each is handed on as it is put, without waiting for a task."""
+
+    def __init__(self, deliver: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._deliver = deliver
+
+    def put_nowait(self, item: bytes) -> None:
+        """Hand on an answer."""
+        self._deliver(item)
+
+    async def put(self, item: bytes) -> None:
+        """Hand on an answer."""
+        self._deliver(item)
+
+
+class Closing(bytes):
+    """An answer after which the server closes the connection."""
+
+
+class _Output(Protocol):
+    """What a connection writes to: an asyncio transport, or a StreamWriter."""
+
+    def write(self, data: bytes, /) -> None: ...
+    def write_eof(self) -> None: ...
+    def can_write_eof(self) -> bool: ...
+    def close(self) -> None: ...
+    def is_closing(self) -> bool: ...
+
+
+class AgentConnection(asyncio.Protocol):
+    """One connection: moves bytes between its socket, its session and the queues."""
+
+    def __init__(self, server: AgentServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._output: _Output | None = None
+        self._transport: asyncio.Transport | None = None
+        self._session: ServerSession | None = None
+        self._peer: Peer = ("", 0)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_admitted = False
+        self._is_reading_paused = False
+        self._is_parting = False
+
+    # --- called by asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet a new peer; begin to read."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.open(transport, transport.get_extra_info("peername"))
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        if self._session is None:
+            return
+        self._session.receive_data(data)
+        self._pump()
+
+    def eof_received(self) -> bool:
+        """The peer will send nothing more; what it asked for before is still answered."""
+        if self._session is None or self._session.state is not SessionState.OPEN:
+            return False
+        was_waiting = self._session.is_awaiting_reply
+        self._session.receive_eof()
+        if was_waiting:
+            self._server.actions_queue.put_nowait((self._peer, HANG_UP_MESSAGE))
+        self._pump()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone: so is the agent."""
+        self._cancel_timer()
+        if self._session is not None:
+            self._session.close()
+        if self._is_admitted:
+            self._is_admitted = False
+            self._server.release(self._peer, self)
+            self._server.actions_queue.put_nowait((self._peer, QUIT_MESSAGE))
+        if exc is not None:
+            logger.info("connection of %s broke: %s", self._peer, exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not read its answers: stop reading its messages."""
+        if self._session is not None:
+            self._session.pause_writing()
+            self._update_reading()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        if self._session is not None:
+            self._session.resume_writing()
+            self._pump()
+
+    # --- called by the server ---
+
+    def open(self, output: _Output, peername: Any) -> None:
+        """Admit the peer, or refuse it when there are too many."""
+        self._output = output
+        self._peer = (str(peername[0]), int(peername[1])) if peername else ("unknown", id(self))
+        self._session = ServerSession(self._peer, self._server.limits)
+        refusal = self._server.admit(self._peer, self)
+        if refusal is None:
+            self._is_admitted = True
+        else:
+            logger.warning("refused %s: %s", self._peer, refusal)
+            self._session.close(forbidden(self._peer, refusal))
+            self._flush()
+
+    def deliver(self, reply_json: bytes) -> None:
+        """Send the answer to the message that waits for one."""
+        session = self._session
+        if session is None or not session.is_awaiting_reply:
+            return
+        session.send_reply(bytes(reply_json), close=isinstance(reply_json, Closing))
+        self._pump()
+
+    def end(self, reason: str) -> None:
+        """Close from the server's side; a peer that waits for an answer is told why."""
+        if self._session is None:
+            return
+        is_waiting = self._session.is_awaiting_reply
+        self._session.close(forbidden(self._peer, reason) if is_waiting else None)
+        self._flush()
+        if self._output is not None:
+            self._output.close()
+
+    # --- inside ---
+
+    def _pump(self) -> None:
+        """Hand the next message on, send off what is ready, and see to the limits."""
+        session = self._session
+        assert session is not None
+        frame = session.next_request()
+        if frame is not None:
+            # Bytes that are no UTF-8 stay in the text as surrogates; decoding the message names
+            # them.
+            text = frame.decode(errors="surrogateescape")
+            self._server.actions_queue.put_nowait((self._peer, text))
+            if session.eof_received:
+                self._server.actions_queue.put_nowait((self._peer, HANG_UP_MESSAGE))
+        self._flush()
+        self._update_reading()
+        self._update_timer()
+
+    def _flush(self) -> None:
+        session, output = self._session, self._output
+        assert session is not None
+        assert output is not None
+        if not output.is_closing():
+            for reply in session.data_to_send():
+                output.write(reply)
+        if session.state is SessionState.CLOSED:
+            self._part()
+
+    def _part(self) -> None:
+        """End a connection whose last answer is written."""
+        output, session = self._output, self._session
+        assert output is not None
+        assert session is not None
+        if self._is_parting or output.is_closing():
+            return
+        self._is_parting = True
+        self._cancel_timer()
+        if session.eof_received or not output.can_write_eof():
+            output.close()
+            return
+        output.write_eof()
+        self._set_reading(is_paused=False)
+        self._timer = self._loop.call_later(_LINGER_S, output.close)
+
+    def _update_reading(self) -> None:
+        session = self._session
+        assert session is not None
+        self._set_reading(is_paused=session.is_reading_paused)
+
+    def _set_reading(self, *, is_paused: bool) -> None:
+        transport = self._transport
+        if is_paused is self._is_reading_paused or transport is None or transport.is_closing():
+            return
+        self._is_reading_paused = is_paused
+        if is_paused:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def _update_timer(self) -> None:
+        """A message that has begun must come to its end in time."""
+        session = self._session
+        assert session is not None
+        if session.state is not SessionState.OPEN:
+            return
+        is_partial = session.has_partial and not session.is_awaiting_reply
+        if not is_partial:
+            self._cancel_timer()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._server.message_timeout_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self._timer = None
+        session = self._session
+        assert session is not None
+        reason = f"the message was not complete after {self._server.message_timeout_s:g} s"
+        session.close(bad_request(self._peer, reason))
+        self._flush()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class AgentServer:
+    """Takes the agents' connections.
+
+    Call it with a reader and a writer to serve one connection (`asyncio.start_server` does), or
+    give `connect` to `loop.create_server`, which is faster.
+
+    Attributes:
+        actions_queue: Gets `(peer, message)`; at most two entries a connection wait in it, so it
+            needs no bound of its own.
+        answers_queues: An `AnswerQueue` for every open connection.
+        max_connections: Further peers are refused.
+        limits: Bounds on messages and backlog.
+        message_timeout_s: How long a message may take to come in, in seconds.
+    """
+
+    def __init__(
+        self,
+        actions_queue: asyncio.Queue[tuple[Peer, Any]],
+        agent_response_queues: dict[Peer, asyncio.Queue[bytes]],
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        *,
+        limits: Limits | None = None,
+        message_timeout_s: float = DEFAULT_MESSAGE_TIMEOUT_S,
+    ) -> None:
+        self.actions_queue = actions_queue
+        self.answers_queues = agent_response_queues
+        self.max_connections = max_connections
+        self.limits = limits or Limits()
+        self.message_timeout_s = message_timeout_s
+        self._connections: dict[Peer, AgentConnection] = {}
+
+    @property
+    def current_connections(self) -> int:
+        """How many connections are open and were not refused."""
+        return len(self._connections)
+
+    def connect(self) -> AgentConnection:
+        """A protocol object for `loop.create_server`."""
+        return AgentConnection(self)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends."""
+        connection = AgentConnection(self)
+        connection.open(writer, writer.get_extra_info("peername"))
+        error: Exception | None = None
+        try:
+            while data := await reader.read(_READ_BYTES):
+                connection.data_received(data)
+                await writer.drain()
+            if connection.eof_received():
+                await writer.wait_closed()
+        except ConnectionError as broken:
+            error = broken
+        finally:
+            connection.connection_lost(error)
+            writer.close()
+
+    def admit(self, peer: Peer, connection: AgentConnection) -> str | None:
+        """Take a connection in, with an answer queue; or say why not."""
+        if len(self._connections) >= self.max_connections:
+            return f"too many connections: this server takes {self.max_connections}"
+        self._connections[peer] = connection
+        self.answers_queues[peer] = AnswerQueue(connection.deliver)
+        return None
+
+    def release(self, peer: Peer, connection: AgentConnection) -> None:
+        """Forget a connection that has ended."""
+        if self._connections.get(peer) is connection:
+            del self._connections[peer]
+            self.answers_queues.pop(peer, None)
+
+    def end_all(self, reason: str) -> None:
+        """Close every connection; peers that wait for an answer are told why."""
+        for connection in list(self._connections.values()):
+            connection.end(reason)

@@ -1,0 +1,141 @@
+"""Where a server gets its task from: a service, or a file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import msgspec
+
+from netsecgame.errors import ConfigurationError
+from netsecgame.game.config_parser import ConfigParser
+from netsecgame.game.loading import hash_game
+from netsecgame.game_components import AgentRole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from netsecgame.core.task import GameSpec
+
+logger = logging.getLogger(__name__)
+
+#: A service that does not answer within this time is given up on.
+SERVICE_TIMEOUT_S = 10.0
+
+#: A task is a few kilobytes; a service that sends more is not one.
+MAX_TASK_BYTES = 16 * 1024 * 1024
+
+
+class ConfigurationManager:
+    """Loads a task and answers questions about it.
+
+    The getters of `ConfigParser` are available on it, once it has loaded.
+    """
+
+    def __init__(
+        self,
+        task_config_file: str | Path | None = None,
+        service_host: str | None = None,
+        service_port: int | None = None,
+    ) -> None:
+        """Note where to look.
+
+        Args:
+            task_config_file: A task file.
+            service_host: Host of a service that answers HTTP GET with the task as JSON; is asked
+                first.
+            service_port: Its port.
+        """
+        self._task_config_file = task_config_file
+        self._service_host = service_host
+        self._service_port = service_port
+        self._parser: ConfigParser | None = None
+
+    async def load(self) -> None:
+        """Get the task from the service, or from the file if there is no service or it fails.
+
+        Raises:
+            ValueError: If there is neither a service nor a file.
+            ConfigurationError: If the task is wrong, or no source has one.
+        """
+        if self._service_host and self._service_port:
+            url = f"http://{self._service_host}:{self._service_port}/"
+            try:
+                values = await asyncio.to_thread(_fetch_task, url)
+                self._parser = ConfigParser(config_dict=values)
+            except (OSError, ConfigurationError) as error:
+                reason = error.reason if isinstance(error, URLError) else error
+                if self._task_config_file is None:
+                    raise ConfigurationError(f"no task from {url}: {reason}") from error
+                logger.warning(
+                    "no task from %s (%s); reading %s", url, reason, self._task_config_file
+                )
+            else:
+                return
+        if self._task_config_file is None:
+            raise ValueError("Task configuration source not specified")
+        self._parser = ConfigParser(self._task_config_file)
+
+    @property
+    def parser(self) -> ConfigParser:
+        """The task's getters.
+
+        Raises:
+            RuntimeError: Before `load`.
+        """
+        if self._parser is None:
+            raise RuntimeError("the configuration has not been loaded yet")
+        return self._parser
+
+    @property
+    def spec(self) -> GameSpec:
+        """The task and its scenario."""
+        return self.parser.spec
+
+    def get_all_starting_positions(self) -> dict[AgentRole, dict[str, Any]]:
+        """The start position of every role."""
+        return {role: self.parser.get_start_position(role) for role in AgentRole}
+
+    def get_all_win_conditions(self) -> dict[AgentRole, dict[str, Any]]:
+        """The goal of every role."""
+        return {role: self.parser.get_win_conditions(role) for role in AgentRole}
+
+    def get_all_goal_descriptions(self) -> dict[AgentRole, str]:
+        """The goal of every role in prose."""
+        return {role: self.parser.get_goal_description(role) for role in AgentRole}
+
+    def get_all_max_steps(self) -> dict[AgentRole, int | None]:
+        """The step limit of every role; None is no limit."""
+        return {role: self.parser.get_max_steps(role) for role in AgentRole}
+
+    def get_config_hash(self) -> str:
+        """SHA-256 of the task and its scenario; the same in every process."""
+        return hash_game(self.spec)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(ConfigParser, name):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        return getattr(self.parser, name)
+
+
+def _fetch_task(url: str) -> dict[str, Any]:
+    """The JSON object behind a URL.
+
+    Raises:
+        OSError: If it cannot be fetched.
+        ConfigurationError: If it is no JSON object.
+    """
+    with urlopen(url, timeout=SERVICE_TIMEOUT_S) as response:
+        if response.status != HTTPStatus.OK:
+            raise ConfigurationError(f"expected status 200, got {response.status}", source=url)
+        content = response.read(MAX_TASK_BYTES + 1)
+    if len(content) > MAX_TASK_BYTES:
+        raise ConfigurationError(f"longer than {MAX_TASK_BYTES} bytes", source=url)
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"no JSON object: {error}", source=url) from error

@@ -1,0 +1,600 @@
+"""The coordinator: messages in on one queue, one answer each out, one consumer that owns the game.
+
+Only the consumer of the shared action queue touches the game. An answer that has to wait (for
+players, for a reset, for the end of the episode) is parked in `_parked` and released by whatever it
+waited for; no task sleeps on it. Worlds are subclasses: they say what a join, a step and a reset do
+to the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netsecgame.core.episode import Episode
+from netsecgame.core.goal import Goal
+from netsecgame.core.knowledge import KnownState
+from netsecgame.core.rng import RandomStreams
+from netsecgame.core.world import DEFAULT_SEED
+from netsecgame.errors import (
+    AlreadyRegisteredError,
+    BadRequestError,
+    ConfigurationError,
+    RoleNotAvailableError,
+)
+from netsecgame.game.agent_server import (
+    DEFAULT_MAX_CONNECTIONS,
+    DEFAULT_MESSAGE_TIMEOUT_S,
+    HANG_UP_MESSAGE,
+    AgentServer,
+    Closing,
+    Peer,
+)
+from netsecgame.game.configuration_manager import ConfigurationManager
+from netsecgame.game.loading import find_goals_out_of_reach
+from netsecgame.game.lobby import Lobby, ResetDecision, ResetRequest
+from netsecgame.game.trajectories import TrajectoryStore, clean_name
+from netsecgame.game_components import (
+    Action,
+    ActionType,
+    AgentInfo,
+    AgentRole,
+    AgentStatus,
+    GameState,
+    GameStatus,
+)
+from netsecgame.protocol.messages import bad_request, decode_request, encode_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from netsecgame.core.episode import Player
+    from netsecgame.core.task import GameSpec
+    from netsecgame.protocol.limits import Limits
+
+#: How long open trajectories may take to reach the disk when the server stops.
+FLUSH_TIMEOUT_S = 2.0
+
+_ALL_ACTIONS = [str(kind) for kind in ActionType]
+
+
+class _Wait(Enum):
+    """What an agent's answer is parked for."""
+
+    START = auto()
+    RESET = auto()
+    FINAL_REWARD = auto()
+
+
+class _StepDone(NamedTuple):
+    """Put on the action queue when a step that ran beside the consumer has its result."""
+
+    task: asyncio.Task[GameState]
+    action: Action
+
+
+class GameCoordinator:
+    """A game server without a world; see the methods that raise NotImplementedError.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one, and `port` tells which once the server listens.
+        agents: Name and role of every agent that has joined.
+        config_manager: The task.
+        shutdown_flag: Set when the server is to stop.
+        is_listening: Set while agents are accepted.
+        step_is_immediate: Whether `step` never waits for anything. If not, it runs beside the
+            consumer, so that a long one holds up nobody else. A subclass that overrides `step` says
+            so anew.
+    """
+
+    step_is_immediate = False
+
+    def __init__(  # noqa: PLR0913 - the last five are options of the server, by name only
+        self,
+        game_host: str,
+        game_port: int,
+        service_host: str | None = None,
+        service_port: int | None = None,
+        task_config_file: str | Path | None = None,
+        *,
+        seed: int | None = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        limits: Limits | None = None,
+        message_timeout_s: float = DEFAULT_MESSAGE_TIMEOUT_S,
+        trajectory_dir: Path | None = None,
+    ) -> None:
+        """Set up a server that has not started.
+
+        Args:
+            game_host: Address to listen on.
+            game_port: Port to listen on; 0 takes a free one.
+            service_host: Host of a service to get the task from; None for none.
+            service_port: Its port.
+            task_config_file: The task file; needed if there is no service.
+            seed: Seed of all chance; wins over the task's.
+            max_connections: Further agents are refused.
+            limits: Bounds on messages.
+            message_timeout_s: How long a message may take to come in, in seconds.
+            trajectory_dir: Where trajectories go; None is logs/trajectories under the working
+                directory.
+        """
+        self.host = game_host
+        self.port = game_port
+        self.logger = logging.getLogger(__name__)
+        self.agents: dict[Peer, tuple[str, AgentRole]] = {}
+        self.config_manager = ConfigurationManager(task_config_file, service_host, service_port)
+        self.shutdown_flag = asyncio.Event()
+        self.is_listening = asyncio.Event()
+        self.seed = DEFAULT_SEED if seed is None else seed
+        self._given_seed = seed
+        self._agent_action_queue: asyncio.Queue[tuple[Peer, Any]] = asyncio.Queue()
+        self._agent_response_queues: dict[Peer, asyncio.Queue[bytes]] = {}
+        self._agent_server = AgentServer(
+            self._agent_action_queue,
+            self._agent_response_queues,
+            max_connections,
+            limits=limits,
+            message_timeout_s=message_timeout_s,
+        )
+        self._store = TrajectoryStore(trajectory_dir) if trajectory_dir else TrajectoryStore()
+        self._detection_rng = RandomStreams(self.seed).detection
+        self._lobby: Lobby[Peer] = Lobby()
+        self._episode: Episode
+        self._config_hash = ""
+        self._parked: dict[Peer, _Wait] = {}
+        self._last_trajectories: dict[Peer, dict[str, Any]] = {}
+        self._stored: set[Peer] = set()
+        self._steps: dict[Peer, asyncio.Task[GameState]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A world that overrides `step` may wait in it, unless it says otherwise."""
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__ and "step_is_immediate" not in cls.__dict__:
+            cls.step_is_immediate = False
+
+    # --- what a world says ---
+
+    def _initialize(self) -> None:
+        """Prepare the world; called once, when the task is known."""
+
+    async def register_agent(
+        self,
+        agent_id: Peer,
+        agent_role: AgentRole,
+        agent_initial_view: dict[str, Any],
+        agent_win_condition_view: dict[str, Any],
+    ) -> tuple[GameState, Any]:
+        """Let an agent into the world.
+
+        Args:
+            agent_id: Host and port of the agent.
+            agent_role: Its role.
+            agent_initial_view: Its start position: six parts, words such as `random` as text.
+            agent_win_condition_view: Its goal, likewise.
+
+        Returns:
+            What it knows at the start, and its goal: a `Goal`, a GameState, or a mapping of six
+            parts.
+        """
+        raise NotImplementedError
+
+    async def remove_agent(self, agent_id: Peer, agent_state: GameState) -> bool:
+        """Let an agent out of the world; whether it was in it."""
+        raise NotImplementedError
+
+    async def step(self, agent_id: Peer, agent_state: GameState, action: Action) -> GameState:
+        """Carry out a game action; returns what the agent knows afterwards."""
+        raise NotImplementedError
+
+    async def reset_agent(
+        self,
+        agent_id: Peer,
+        agent_role: AgentRole,
+        agent_initial_view: dict[str, Any],
+        agent_win_condition_view: dict[str, Any],
+    ) -> tuple[GameState, Any]:
+        """Give an agent its place in a new episode; as `register_agent`."""
+        raise NotImplementedError
+
+    async def reset(self, seed: int | None = None, topology_change: bool | None = None) -> bool:
+        """Restore the world for a new episode; whether it could be done.
+
+        Args:
+            seed: Re-seeds every random choice of the world; None goes on with them as they are.
+            topology_change: Whether all agents asked for new addresses.
+        """
+        raise NotImplementedError
+
+    def _describe_goal(self, role: AgentRole) -> str:
+        """A role's goal in prose."""
+        return str(self.config_manager.parser.get_goal_description(role))
+
+    def _join_extras(self) -> dict[str, Any]:
+        """What the world adds to the message of a join."""
+        return {}
+
+    # --- life cycle ---
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM; blocks."""
+        asyncio.run(self.start_tasks())
+
+    async def start_tasks(self) -> None:
+        """Load the task, serve agents until `shutdown_flag` is set, then end in order.
+
+        Raises:
+            ConfigurationError: If the task is wrong.
+            OSError: If the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        await self.config_manager.load()
+        self._prepare(self.config_manager.spec)
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.shutdown_flag.set)
+        except (NotImplementedError, RuntimeError, ValueError):
+            self.logger.debug("not in the main thread: signals are left to the caller")
+        server = await self.start_tcp_server()
+        consumer = asyncio.create_task(self.run_game())
+        checks = asyncio.create_task(self._warn_of_goals_out_of_reach())
+        stop = asyncio.create_task(self.shutdown_flag.wait())
+        try:
+            await asyncio.wait({consumer, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._shut_down(server, [consumer, checks, stop])
+        if consumer.done() and not consumer.cancelled():
+            consumer.result()
+
+    async def start_tcp_server(self) -> asyncio.Server:
+        """Listen for agents."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            self._agent_server.connect, self.host, self.port, backlog=1_024
+        )
+        self.port = server.sockets[0].getsockname()[1]
+        self.is_listening.set()
+        self.logger.info("listening on %s:%s", self.host, self.port)
+        return server
+
+    async def shutdown_signal_handler(self) -> None:
+        """Ask the server to stop."""
+        self.logger.info("stopping")
+        self.shutdown_flag.set()
+
+    async def run_game(self) -> None:
+        """Consume the action queue; the only place where the game changes."""
+        while True:
+            agent, message = await self._agent_action_queue.get()
+            try:
+                await self._handle(agent, message)
+            except Exception:
+                self.logger.exception("could not carry out a message of %s", agent)
+                self._answer(agent, bad_request(agent, "the server could not carry it out"))
+
+    async def create_agent_queue(self, agent_addr: Peer) -> None:
+        """Make sure that an agent has an answer queue; a connection brings its own."""
+        self._agent_response_queues.setdefault(agent_addr, asyncio.Queue())
+
+    def _prepare(self, spec: GameSpec) -> None:
+        seed = self._given_seed if self._given_seed is not None else spec.task.seed
+        self.seed = DEFAULT_SEED if seed is None else seed
+        self._detection_rng = RandomStreams(self.seed).detection
+        self._lobby = Lobby(spec.task.required_players)
+        self._episode = Episode(
+            spec.task.rewards,
+            detection=spec.task.detection,
+            detection_window=spec.task.detection_window,
+        )
+        self._config_hash = self.config_manager.get_config_hash()
+        self._initialize()
+
+    async def _warn_of_goals_out_of_reach(self) -> None:
+        found = await asyncio.to_thread(find_goals_out_of_reach, self.config_manager.spec)
+        for _, error in found:
+            self.logger.warning("%s", error)
+
+    async def _shut_down(self, server: asyncio.Server, tasks: list[asyncio.Task[Any]]) -> None:
+        self.is_listening.clear()
+        server.close()
+        for task in [*tasks, *self._steps.values()]:
+            if not task.done():
+                task.cancel()
+        await asyncio.wait([*tasks, *self._steps.values()], timeout=FLUSH_TIMEOUT_S)
+        self._agent_server.end_all("the server is shutting down")
+        try:
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+                for agent in list(self.agents):
+                    await self._store_trajectory(agent)
+                await self._store.close()
+        except TimeoutError:
+            self.logger.error("the disk is too slow: some trajectories are lost")  # noqa: TRY400
+        self.logger.info("stopped")
+
+    # --- one message ---
+
+    async def _handle(self, agent: Peer, message: Any) -> None:
+        if isinstance(message, _StepDone):
+            await self._finish_slow_step(agent, message)
+            return
+        if message == HANG_UP_MESSAGE:
+            if agent in self._parked or agent in self._steps:
+                await self._quit(agent)
+            return
+        try:
+            action = message if isinstance(message, Action) else decode_request(message)
+        except BadRequestError as error:
+            self.logger.info("bad request of %s: %s", agent, error)
+            self._answer(agent, bad_request(agent, str(error)))
+            return
+        kind = action.type
+        if kind is ActionType.JoinGame:
+            await self._join(agent, action.parameters["agent_info"])
+        elif kind is ActionType.QuitGame:
+            await self._quit(agent)
+        elif agent not in self.agents:
+            self._answer(agent, bad_request(agent, "join the game first"))
+        elif kind is ActionType.ResetGame:
+            await self._ask_for_reset(agent, action)
+        else:
+            await self._play(agent, action)
+
+    async def _join(self, agent: Peer, info: AgentInfo) -> None:
+        if agent in self.agents:
+            self._answer(agent, bad_request(agent, "this agent has joined already"))
+            return
+        roles = self.config_manager.spec.task.roles
+        role = AgentRole.from_string(info.role)
+        if role not in roles:
+            refusal = RoleNotAvailableError(role, map(str, roles))
+            self._answer(agent, bad_request(agent, str(refusal)))
+            return
+        parser = self.config_manager.parser
+        try:
+            state, goal = await self.register_agent(
+                agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
+            )
+            self._seat(agent, role, state, goal)
+        except (AlreadyRegisteredError, ConfigurationError) as error:
+            self._answer(agent, bad_request(agent, str(error)))
+            return
+        name = clean_name(info.name, agent)
+        self.agents[agent] = (name, role)
+        self._lobby.join(agent, role)
+        self.logger.info("%s joined as %s %s", agent, role, name)
+        self._park(agent, _Wait.START)
+        self._release_starters()
+
+    async def _quit(self, agent: Peer) -> None:
+        step = self._steps.pop(agent, None)
+        if step is not None:
+            step.cancel()
+        self._parked.pop(agent, None)
+        if agent in self.agents:
+            player = self._episode.player(agent)
+            await self._store_trajectory(agent)
+            name, role = self.agents.pop(agent)
+            self.logger.info("%s left: %s %s", agent, role, name)
+            self._stored.discard(agent)
+            self._last_trajectories.pop(agent, None)
+            self._lobby.leave(agent)
+            await self._announce(self._episode.leave(agent))
+            await self.remove_agent(agent, player.state)
+            if not self._lobby.members:
+                # The next agent finds the network as new, not as the last one left it.
+                await self._begin_episode(ResetDecision(None, randomize_topology=False))
+            elif self._lobby.is_unanimous():
+                await self._reset_game()
+        farewell = encode_reply(
+            agent, GameStatus.OK, state_json=None, message={"message": "Goodbye"}
+        )
+        self._answer(agent, Closing(farewell))
+
+    async def _ask_for_reset(self, agent: Peer, action: Action) -> None:
+        wish = action.parameters
+        request = ResetRequest(wish["seed"], wish["randomize_topology"], wish["request_trajectory"])
+        self._lobby.request_reset(agent, request)
+        self._park(agent, _Wait.RESET)
+        conflict = self._lobby.find_conflict()
+        if conflict is not None:
+            for asker in self._lobby.drop_requests():
+                if asker != agent:
+                    self._episode.withdraw_reset(asker)
+                self._answer(asker, bad_request(asker, f"no reset: {conflict}"))
+            return
+        await self._announce(self._episode.request_reset(agent))
+        if self._lobby.is_unanimous():
+            await self._reset_game()
+
+    async def _play(self, agent: Peer, action: Action) -> None:
+        player = self._episode.player(agent)
+        if not player.is_playing:
+            self._answer(agent, self._observe(agent, GameStatus.FORBIDDEN))
+        elif self.step_is_immediate:
+            state = await self.step(agent, player.state, action)
+            await self._finish_step(agent, action, state)
+        else:
+            self._start_slow_step(agent, self.step(agent, player.state, action), action)
+
+    def _start_slow_step(
+        self, agent: Peer, step: Coroutine[Any, Any, GameState], action: Action
+    ) -> None:
+        """Run a step beside the consumer; its result comes back through the queue."""
+        task = asyncio.create_task(step)
+        self._steps[agent] = task
+        task.add_done_callback(
+            lambda done: self._agent_action_queue.put_nowait((agent, _StepDone(done, action)))
+        )
+
+    async def _finish_slow_step(self, agent: Peer, done: _StepDone) -> None:
+        if self._steps.get(agent) is not done.task:
+            return
+        del self._steps[agent]
+        await self._finish_step(agent, done.action, done.task.result())
+
+    async def _finish_step(self, agent: Peer, action: Action, state: GameState) -> None:
+        settled = self._episode.step(agent, action, state, self._detection_rng)
+        player = self._episode.player(agent)
+        if player.is_playing:
+            self._answer(agent, self._observe(agent, GameStatus.OK))
+            return
+        self._park(agent, _Wait.FINAL_REWARD)
+        await self._announce(settled)
+
+    # --- waiting and answering ---
+
+    def _answer(self, agent: Peer, reply: bytes) -> None:
+        self._parked.pop(agent, None)
+        queue = self._agent_response_queues.get(agent)
+        if queue is not None:
+            queue.put_nowait(reply)
+
+    def _park(self, agent: Peer, reason: _Wait) -> None:
+        self._parked[agent] = reason
+
+    def _release_starters(self) -> None:
+        """Answer those who wait for the game to start, if it has."""
+        if not self._lobby.has_started:
+            return
+        for agent, reason in list(self._parked.items()):
+            if reason is _Wait.START:
+                self._answer(agent, self._welcome(agent))
+            elif reason is _Wait.RESET and agent not in self._lobby.requests:
+                self._answer(agent, self._confirm_reset(agent))
+
+    async def _announce(self, settled: list[Any]) -> None:
+        """Answer those whose final reward is known now."""
+        for agent in settled:
+            if self._parked.get(agent) is _Wait.FINAL_REWARD:
+                self._answer(agent, self._observe(agent, GameStatus.OK))
+            await self._store_trajectory(agent)
+
+    def _observe(self, agent: Peer, status: GameStatus) -> bytes:
+        player = self._episode.player(agent)
+        info = None
+        if not player.is_playing:
+            info = {
+                "end_reason": str(player.status),
+                "info": "The episode has ended; ask for a reset",
+            }
+        return encode_reply(
+            agent,
+            status,
+            state_json=_encode_state(player.state),
+            reward=player.reward,
+            end=not player.is_playing,
+            info=info,
+        )
+
+    def _welcome(self, agent: Peer) -> bytes:
+        _, role = self.agents[agent]
+        player = self._episode.player(agent)
+        message = {
+            "message": f"Welcome, {self.agents[agent][0]}, you are {role}",
+            "max_steps": player.max_steps,
+            "goal_description": self._describe_goal(role),
+            "actions": _ALL_ACTIONS,
+            "configuration_hash": self._config_hash,
+            "goal": player.goal.as_dict,
+            **self._join_extras(),
+        }
+        return encode_reply(
+            agent, GameStatus.CREATED, state_json=_encode_state(player.state), message=message
+        )
+
+    def _confirm_reset(self, agent: Peer) -> bytes:
+        _, role = self.agents[agent]
+        player = self._episode.player(agent)
+        message = {
+            "message": "The game has been reset",
+            "max_steps": player.max_steps,
+            "goal_description": self._describe_goal(role),
+            "configuration_hash": self._config_hash,
+            "goal": player.goal.as_dict,
+        }
+        trajectory = self._last_trajectories.pop(agent, None)
+        if trajectory is not None:
+            message["last_trajectory"] = trajectory
+        return encode_reply(
+            agent, GameStatus.RESET_DONE, state_json=_encode_state(player.state), message=message
+        )
+
+    # --- episodes ---
+
+    def _seat(self, agent: Peer, role: AgentRole, state: GameState, goal: Any) -> Player:
+        max_steps = self.config_manager.parser.get_max_steps(role)
+        return self._episode.join(agent, role, state, Goal.from_any(goal), max_steps)
+
+    async def _reset_game(self) -> None:
+        """All agents have asked: store what was, restore the world, and begin anew."""
+        for agent, request in self._lobby.requests.items():
+            if request.wants_trajectory:
+                self._last_trajectories[agent] = self._trajectory(agent)
+            await self._store_trajectory(agent)
+        await self._begin_episode(self._lobby.take_decision())
+        self._release_starters()
+
+    async def _begin_episode(self, decision: ResetDecision) -> None:
+        self._stored.clear()
+        self._episode.restart()
+        if decision.seed is not None:
+            self.seed = decision.seed
+            self._detection_rng = RandomStreams(decision.seed).detection
+        await self.reset(decision.seed, decision.randomize_topology)
+        parser = self.config_manager.parser
+        for agent, (_, role) in self.agents.items():
+            state, goal = await self.reset_agent(
+                agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
+            )
+            self._seat(agent, role, state, goal)
+
+    def _trajectory(self, agent: Peer) -> dict[str, Any]:
+        name, role = self.agents[agent]
+        player = self._episode.player(agent)
+        end_reason = None if player.is_playing else player.status
+        return player.trajectory.as_dict(name, role, end_reason)
+
+    async def _store_trajectory(self, agent: Peer) -> None:
+        """Store an agent's trajectory if the task says so: once an episode, and not if empty."""
+        if agent in self._stored or not self.config_manager.parser.get_store_trajectories():
+            return
+        if len(self._episode.player(agent).trajectory) == 0:
+            return
+        self._stored.add(agent)
+        name, role = self.agents[agent]
+        await self._store.save(name, role, self._trajectory(agent))
+
+    # --- what worlds and tests ask ---
+
+    def goal_check(self, agent_addr: Peer) -> bool:
+        """Whether an agent has reached its goal."""
+        player = self._episode.player(agent_addr)
+        return player.goal.is_reached(player.state, self._episode.attacker_states())
+
+    def is_detected(self, agent_addr: Peer) -> bool:
+        """Whether the global defender has detected an agent in this episode."""
+        player = self._episode.player(agent_addr)
+        return player.role is AgentRole.Attacker and player.status is AgentStatus.Fail
+
+    def is_timeout(self, agent_addr: Peer) -> bool:
+        """Whether an agent has used up its steps."""
+        player = self._episode.player(agent_addr)
+        return player.max_steps is not None and player.steps >= player.max_steps
+
+    def is_agent_benign(self, agent_addr: Peer) -> bool:
+        """Whether an agent is no attacker, so that refusing its connections is a false positive."""
+        return self.agents[agent_addr][1] is not AgentRole.Attacker
+
+    def add_false_positive(self, agent: Peer) -> None:
+        """Count a false positive of an agent."""
+        self._episode.add_false_positive(agent)
+
+
+def _encode_state(state: GameState) -> bytes:
+    if isinstance(state, KnownState):
+        return state.json_bytes
+    return state.as_json().encode()

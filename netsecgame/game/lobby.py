@@ -1,0 +1,134 @@
+"""Who is in the game, whether it can start, and who has asked for a new episode.
+
+Pure bookkeeping without I/O: the coordinator asks it and does the waiting and answering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from netsecgame.errors import AlreadyRegisteredError, NotRegisteredError
+from netsecgame.game_components import AgentRole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+AgentT = TypeVar("AgentT", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequest:
+    """What one agent asked for with its reset.
+
+    Attributes:
+        seed: Re-seeds every random choice; None if the agent gave none.
+        randomize_topology: Whether addresses should be drawn anew.
+        wants_trajectory: Whether its reply is to carry the trajectory of the episode that ends.
+    """
+
+    seed: int | None = None
+    randomize_topology: bool = False
+    wants_trajectory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResetDecision:
+    """What all agents agreed on.
+
+    Attributes:
+        seed: The one seed that was given, or None.
+        randomize_topology: Whether every agent asked for new addresses and a seed was given.
+    """
+
+    seed: int | None
+    randomize_topology: bool
+
+
+class Lobby(Generic[AgentT]):
+    """The agents that have joined, in the order they did, and their reset requests.
+
+    Attributes:
+        members: Role of every agent that has joined.
+        requests: Reset request of every agent that has asked and was not answered yet.
+        has_started: Whether the game has started since it was last empty or reset.
+    """
+
+    def __init__(self, required: int | Mapping[AgentRole, int] = 1) -> None:
+        """Set up an empty lobby.
+
+        Args:
+            required: How many agents must be there before the game starts: a number of any role, or
+                one for each role. An attacker is needed in any case.
+        """
+        self._required = required
+        self.members: dict[AgentT, AgentRole] = {}
+        self.requests: dict[AgentT, ResetRequest] = {}
+        self.has_started = False
+
+    def join(self, agent: AgentT, role: AgentRole) -> None:
+        """Let an agent in.
+
+        Raises:
+            AlreadyRegisteredError: If it is in already.
+        """
+        if agent in self.members:
+            raise AlreadyRegisteredError(f"agent {agent} has joined already")
+        self.members[agent] = role
+        self.has_started = self.has_started or self.has_quorum()
+
+    def leave(self, agent: AgentT) -> None:
+        """Let an agent out, if it is in; it is waited for no longer."""
+        self.members.pop(agent, None)
+        self.requests.pop(agent, None)
+        if not self.members:
+            self.has_started = False
+
+    def has_quorum(self) -> bool:
+        """Whether the required players are there, and an attacker among them."""
+        roles = list(self.members.values())
+        if AgentRole.Attacker not in roles:
+            return False
+        if isinstance(self._required, int):
+            return len(roles) >= self._required
+        return all(roles.count(role) >= count for role, count in self._required.items())
+
+    def request_reset(self, agent: AgentT, request: ResetRequest) -> None:
+        """Note that an agent wants a new episode.
+
+        Raises:
+            NotRegisteredError: If it is not in.
+        """
+        if agent not in self.members:
+            raise NotRegisteredError(f"agent {agent} has not joined")
+        self.requests[agent] = request
+
+    def find_conflict(self) -> str | None:
+        """Why the requests so far cannot all be granted; None if they can."""
+        seeded = [request for request in self.requests.values() if request.seed is not None]
+        seeds = list(dict.fromkeys(request.seed for request in seeded))
+        if len(seeds) > 1:
+            return f"agents asked for different seeds: {', '.join(map(str, seeds))}"
+        if len({request.randomize_topology for request in seeded}) > 1:
+            return "agents gave one seed but disagree on randomize_topology"
+        return None
+
+    def is_unanimous(self) -> bool:
+        """Whether everybody who is in has asked for a reset."""
+        return bool(self.members) and len(self.requests) == len(self.members)
+
+    def take_decision(self) -> ResetDecision:
+        """What was agreed on; the requests are done with, and the game starts anew."""
+        requests = self.requests.values()
+        seed = next((request.seed for request in requests if request.seed is not None), None)
+        randomize = seed is not None and all(request.randomize_topology for request in requests)
+        self.requests = {}
+        self.has_started = self.has_quorum()
+        return ResetDecision(seed, randomize)
+
+    def drop_requests(self) -> list[AgentT]:
+        """Forget all requests; returns who had asked."""
+        askers = list(self.requests)
+        self.requests = {}
+        return askers

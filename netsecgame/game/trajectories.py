@@ -1,0 +1,98 @@
+"""Trajectories on disk: one JSON line per agent and episode, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiofiles
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from netsecgame.game_components import AgentRole
+
+logger = logging.getLogger(__name__)
+
+#: Where trajectories are stored, under the working directory.
+DIRECTORY = Path("logs") / "trajectories"
+
+#: Lines that may wait for the disk; further episodes wait with their end until there is room.
+MAX_WAITING_LINES = 1_000
+
+MAX_NAME_LENGTH = 200
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def clean_name(name: str, agent: Hashable) -> str:
+    """An agent's name as it may be part of a file name.
+
+    Letters, digits, ``_`` and ``-`` stay, at most 200 of them; ``agent_`` and eight hexadecimal
+    digits that belong to the agent stand for a name of which nothing is left.
+    """
+    cleaned = _NOT_IN_NAMES.sub("", name)[:MAX_NAME_LENGTH]
+    return cleaned or f"agent_{sha256(repr(agent).encode()).hexdigest()[:8]}"
+
+
+class TrajectoryStore:
+    """Appends trajectories to files, in the background and one after another.
+
+    Lines are made when `save` is called, so later steps do not change them.
+    """
+
+    def __init__(self, directory: Path = DIRECTORY) -> None:
+        self._directory = directory
+        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING_LINES)
+        self._writer: asyncio.Task[None] | None = None
+
+    async def save(self, name: str, role: AgentRole, trajectory: Mapping[str, Any]) -> None:
+        """Queue one trajectory; waits only while very many are queued.
+
+        Args:
+            name: The agent's cleaned name.
+            role: Its role.
+            trajectory: As `core.trajectory.Trajectory.as_dict` makes it.
+        """
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        day = datetime.now().astimezone().date().isoformat()
+        line = msgspec.json.encode(trajectory) + b"\n"
+        await self._waiting.put((f"{day}_{name}_{role}.jsonl", line))
+
+    async def close(self) -> None:
+        """Wait until everything is written."""
+        if self._writer is not None:
+            await self._waiting.join()
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
+            self._writer = None
+
+    async def _write_all(self) -> None:
+        while True:
+            file_name, line = await self._waiting.get()
+            try:
+                await self._append(self._directory / file_name, line)
+            except OSError:
+                logger.exception("could not store a trajectory in %s", self._directory / file_name)
+            finally:
+                self._waiting.task_done()
+
+    async def _append(self, path: Path, line: bytes) -> None:
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        async with aiofiles.open(path, "ab", buffering=0) as file:
+            size = await file.tell()
+            try:
+                is_whole = await file.write(line) == len(line)
+            except OSError:
+                await file.truncate(size)
+                raise
+            if not is_whole:
+                await file.truncate(size)
+                raise OSError(f"{path}: no room for {len(line)} bytes")

@@ -1,0 +1,72 @@
+"""The same world, in which agents are told every action there can be."""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from netsecgame.core.legal_actions import list_all_actions
+from netsecgame.errors import TaskError
+from netsecgame.game.worlds.NetSecGame import NetSecGame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class WhiteBoxNetSecGame(NetSecGame):
+    """Serves one task; the reply to a join lists all actions.
+
+    Its addresses never change, so that the list stays true.
+    """
+
+    step_is_immediate = True
+
+    def __init__(
+        self,
+        game_host: str,
+        game_port: int,
+        task_config: str | Path | None,
+        seed: int | None = None,
+        *,
+        include_block_action: bool = True,
+        **options: Any,
+    ) -> None:
+        """Set up a server that has not started.
+
+        Args:
+            game_host: Address to listen on.
+            game_port: Port to listen on; 0 takes a free one.
+            task_config: The task file.
+            seed: Seed of all chance; wins over the task's.
+            include_block_action: Whether BlockIP actions are listed.
+            options: As for `GameCoordinator`.
+        """
+        super().__init__(game_host, game_port, task_config, seed, **options)
+        self._include_block_action = include_block_action
+
+    def _initialize(self) -> None:
+        if self.config_manager.spec.task.use_dynamic_addresses:
+            raise TaskError(
+                "the white box lists all actions once, so its addresses cannot change; "
+                "set it to false",
+                path="env.use_dynamic_addresses",
+            )
+        super()._initialize()
+
+    @cached_property
+    def all_actions(self) -> str:
+        """Every action there can be: a JSON list in wire form, sorted."""
+        actions = list_all_actions(self.dynamics.labels, include_blocks=self._include_block_action)
+        return msgspec.json.encode([action.as_dict for action in actions]).decode()
+
+    def _join_extras(self) -> dict[str, Any]:
+        return {"all_actions": self.all_actions}
+
+
+if __name__ == "__main__":
+    from netsecgame.game.worlds.command_line import main
+
+    sys.exit(main(WhiteBoxNetSecGame))
