@@ -1,0 +1,53 @@
+# `make play` and `make test` are all a fresh clone needs: Python 3.11 or newer, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := netsecgame AIDojoCoordinator agents benchmarks tests
+TASK ?= task_configs/two_networks_defended.yaml
+EPISODES ?= 20
+SEED ?= 42
+
+.PHONY: help play test lint format bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make play    play $(EPISODES) episodes of the scripted attacker against a random defender"
+	@echo "make test    run all tests"
+	@echo "make lint    check style, types and who imports whom"
+	@echo "make format  bring the code into the house style"
+	@echo "make bench   measure the server against a bare echo server"
+	@echo "make clean   remove everything that was made"
+
+$(VENV)/server.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server]'
+	@touch $@
+
+$(VENV)/dev.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/server.done
+
+play: $(VENV)/server.done
+	$(BIN)/netsecgame play $(TASK) --agent scripted --defender random --episodes $(EPISODES) --seed $(SEED)
+
+test: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.done
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/dev.done
+	$(BIN)/python -m benchmarks.tcp_steps
+	$(BIN)/python -m benchmarks.start_up
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
