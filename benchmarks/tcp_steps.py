@@ -1,8 +1,8 @@
 """Steps per second of one agent over TCP, against the most a bare asyncio server could do.
 
 What is measured: one client with a blocking socket (TCP_NODELAY) plays a recorded conversation,
-10 episodes of 100 random valid actions with a reset after each, on `two_networks_small`, against
-the game server in a process of its own with its default log level.
+10 episodes of 100 random valid actions with a reset after each, on `two_networks_small`,
+against the game server in a process of its own with its default log level.
 Against what: an `asyncio.Protocol` echo server in a process of its own, which answers the same
 requests with the very bytes the game server answered. Same client, same bytes both ways.
 How: in turns in one run, nothing pinned; medians over the turns, and the spread (lowest to highest).

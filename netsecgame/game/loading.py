@@ -128,7 +128,7 @@ def _load_scenario(task: Task, base_dir: Path | None, document: Document | None)
     try:
         return load_scenario(task.scenario, base_dir=base_dir)
     except ScenarioError as error:
-        if error.line is not None or document is None:
+        if error.source is not None or document is None:
             raise
         path = ("env", "scenario")
         raise TaskError(
