@@ -5,7 +5,8 @@ What is measured: one client with a blocking socket (TCP_NODELAY) plays a record
 against the game server in a process of its own with its default log level.
 Against what: an `asyncio.Protocol` echo server in a process of its own, which answers the same
 requests with the very bytes the game server answered. Same client, same bytes both ways.
-How: in turns in one run, nothing pinned; medians over the turns, and the spread (lowest to highest).
+How: in turns in one run, nothing pinned; medians over the turns, and the spread from lowest to
+highest.
 """
 
 from __future__ import annotations
