@@ -1,0 +1,1 @@
+"""The client library: agents that play over TCP."""

@@ -1,0 +1,1 @@
+"""Functions that agents use under names they have long known."""
