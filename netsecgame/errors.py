@@ -21,7 +21,6 @@ What happens *in* the game (a failed exploit, a detection) is a value, never an 
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def suggest_nearest(word: str, known: Iterable[str]) -> str:
 
     Case does not count: `attacker` is near to `Attacker`.
     """
+    import difflib  # noqa: PLC0415 - only errors need it, and they can wait 5 ms
+
     by_folded = {name.casefold(): name for name in known}
     nearest = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[nearest[0]]!r}?)" if nearest else ""

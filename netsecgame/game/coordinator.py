@@ -36,7 +36,7 @@ from netsecgame.game.agent_server import (
 from netsecgame.game.configuration_manager import ConfigurationManager
 from netsecgame.game.loading import find_goals_out_of_reach
 from netsecgame.game.lobby import Lobby, ResetDecision, ResetRequest
-from netsecgame.game.trajectories import TrajectoryStore, clean_name
+from netsecgame.game.trajectories import TrajectoryStore
 from netsecgame.game_components import (
     Action,
     ActionType,
@@ -47,6 +47,7 @@ from netsecgame.game_components import (
     GameStatus,
 )
 from netsecgame.protocol.messages import bad_request, decode_request, encode_reply
+from netsecgame.utils.utils import clean_agent_name
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -362,7 +363,7 @@ class GameCoordinator:
         except (AlreadyRegisteredError, ConfigurationError) as error:
             self._answer(agent, bad_request(agent, str(error)))
             return
-        name = clean_name(info.name, agent)
+        name = clean_agent_name(info.name)
         self.agents[agent] = (name, role)
         self._lobby.join(agent, role)
         self.logger.info("%s joined as %s %s", agent, role, name)

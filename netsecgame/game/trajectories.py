@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ import aiofiles
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
 
     from netsecgame.game_components import AgentRole
 
@@ -25,20 +23,6 @@ DIRECTORY = Path("logs") / "trajectories"
 
 #: Lines that may wait for the disk; further episodes wait with their end until there is room.
 MAX_WAITING_LINES = 1_000
-
-MAX_NAME_LENGTH = 200
-
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
-
-
-def clean_name(name: str, agent: Hashable) -> str:
-    """An agent's name as it may be part of a file name.
-
-    Letters, digits, ``_`` and ``-`` stay, at most 200 of them; ``agent_`` and eight hexadecimal
-    digits that belong to the agent stand for a name of which nothing is left.
-    """
-    cleaned = _NOT_IN_NAMES.sub("", name)[:MAX_NAME_LENGTH]
-    return cleaned or f"agent_{sha256(repr(agent).encode()).hexdigest()[:8]}"
 
 
 class TrajectoryStore:

@@ -13,6 +13,11 @@ from netsecgame.errors import ConfigurationError
 from netsecgame.game.agent_server import DEFAULT_MAX_CONNECTIONS, DEFAULT_MESSAGE_TIMEOUT_S
 from netsecgame.protocol.limits import Limits
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -27,6 +32,9 @@ DEFAULT_PORT = 9_000
 #: The log is begun anew when it is that long; this many old ones are kept.
 _MAX_LOG_BYTES = 16 * 1024 * 1024
 _KEPT_LOGS = 3
+
+#: Descriptors asked for at most; each connection takes one.
+_MANY_DESCRIPTORS = 65_536
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIGURATION = 0, 1, 2
 
@@ -63,6 +71,7 @@ def serve(make_world: Callable[[], GameCoordinator], log_level: str) -> int:
     """
     try:
         set_up_log(log_level)
+        _allow_many_connections()
         world = make_world()
         world.run()
     except ConfigurationError as error:
@@ -86,6 +95,16 @@ def set_up_log(level: str) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         force=True,
     )
+
+
+def _allow_many_connections() -> None:
+    """Let the process open as many sockets as the system lets it; often 1,024 is the soft limit."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MANY_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def describe_os_error(error: OSError) -> str:

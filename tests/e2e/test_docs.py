@@ -1,0 +1,223 @@
+"""Everything the README and the docs show is run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import yaml
+
+from netsecgame import AgentRole, BaseAgent, GameStatus
+from netsecgame.core.task import GAME_ACTIONS
+from netsecgame.game.loading import check_game
+from netsecgame.game_components import ACTION_PARAMETERS
+from netsecgame.protocol.messages import decode_reply, decode_request
+from netsecgame.scenarios import check_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NETSECGAME = Path(sys.executable).with_name("netsecgame")
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    page: str
+    language: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(page.name, *found) for found in _BLOCK.findall(page.read_text())]
+
+
+ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def only(page: str, language: str) -> list[str]:
+    return [b.text for b in ALL_BLOCKS if b.page == page and b.language == language]
+
+
+@contextmanager
+def serving(folder: Path, *command: str) -> Iterator[int]:
+    """A server process on a free port, ready for agents."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    full = [part.replace("9000", str(port)) for part in command]
+    with subprocess.Popen(full, cwd=folder, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            while server.poll() is None:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                except ConnectionRefusedError:
+                    continue
+            assert server.poll() is None, server.stderr and server.stderr.read()
+            yield port
+        finally:
+            server.terminate()
+            server.communicate(timeout=10)
+    assert server.returncode == 0
+
+
+def test_docs_every_kind_of_example_is_covered_here() -> None:
+    kinds = {(block.page, block.language) for block in ALL_BLOCKS}
+    assert kinds == {
+        ("README.md", "sh"),
+        ("README.md", "python"),
+        ("agents.md", "python"),
+        ("protocol.md", "json"),
+        ("tasks.md", "sh"),
+        ("tasks.md", "yaml"),
+    }
+
+
+def test_readme_agent_on_the_server_it_names_plays_five_episodes(tmp_path: Path) -> None:
+    (agent,) = only("README.md", "python")
+    assert len([line for line in agent.splitlines() if line.strip()]) <= 30
+    serve = next(
+        line for text in only("README.md", "sh") for line in text.splitlines() if " serve " in line
+    )
+    command = [str(NETSECGAME), *shlex.split(serve, comments=True)[1:]]
+    command[2] = str(ROOT / command[2])
+    with serving(tmp_path, *command) as port:
+        (tmp_path / "my_agent.py").write_text(agent.replace("9000", str(port)))
+        played = subprocess.run(
+            [sys.executable, "-W", "error", "my_agent.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert played.stderr == ""
+    lines = played.stdout.splitlines()
+    assert lines[0].startswith("Exfiltrate")
+    assert [line.split(":")[0] for line in lines[1:]] == [f"episode {i}" for i in range(5)]
+
+
+def test_readme_make_targets_exist() -> None:
+    targets = [
+        word
+        for text in only("README.md", "sh")
+        for line in text.splitlines()
+        if line.startswith("make ")
+        for word in line.split("#")[0].split()[1:]
+    ]
+    assert targets == ["play", "test"]
+    subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_readme_docker_commands_match_the_dockerfile() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    shell = "\n".join(only("README.md", "sh")).replace("\\\n", " ")
+    runs = [line for line in shell.splitlines() if line.startswith("docker run")]
+    assert runs
+    assert all("-p 127.0.0.1:9000:9000" in line for line in runs)
+    for folder in re.findall(r'-v "\$PWD/[^:"]*:([^:"]+)', shell):
+        assert folder in dockerfile
+    for source in re.findall(r'-v "\$PWD/(task_configs/[^:"]*)', shell):
+        assert (ROOT / source).is_file()
+    for argument in re.findall(r"--build-arg (\w+)=", shell):
+        assert f"ARG {argument}=" in dockerfile
+
+
+@pytest.mark.parametrize("world", ["NetSecGame", "WhiteBoxNetSecGame"])
+def test_dockerfile_entry_point_serves_the_shipped_task(tmp_path: Path, world: str) -> None:
+    """What the image starts, started here: there is no Docker in a test."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    entry_point = json.loads(re.findall(r"^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[0])
+    arguments = json.loads(re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)[0])
+    script = re.findall(r"printf ('.*?') \"\$GAME_MODULE\"", dockerfile)[0]
+    module = f"netsecgame.game.worlds.{world}"
+    written = subprocess.run(
+        ["sh", "-c", f"printf {script} {module}"], check=True, capture_output=True
+    )
+    assert entry_point == ["python", "/opt/netsecgame/serve.py"]
+    (tmp_path / "serve.py").write_bytes(written.stdout)
+    task = re.findall(r"^COPY .*?(task_configs/\S+) (\S+)$", dockerfile, re.MULTILINE)[0]
+    command = [word.replace(task[1], str(ROOT / task[0])) for word in arguments]
+    command = [word.replace("0.0.0.0", "127.0.0.1") for word in command]
+    with (
+        serving(tmp_path, sys.executable, str(tmp_path / "serve.py"), *command) as port,
+        BaseAgent("127.0.0.1", port, AgentRole.Attacker) as agent,
+    ):
+        observation = agent.register()
+        assert observation is not None
+        assert ("all_actions" in observation.info) is (world == "WhiteBoxNetSecGame")
+    assert (tmp_path / "logs" / "NSG_coordinator.log").is_file()
+
+
+def test_agents_page_goal_example_prints_the_goal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = only("agents.md", "python")
+    command = [sys.executable, "-m", "netsecgame.game.worlds.NetSecGame", "-gp", "9000", "-c"]
+    task = str(ROOT / "task_configs" / "two_networks_small.yaml")
+    with (
+        serving(tmp_path, *command, task) as port,
+        BaseAgent("127.0.0.1", port, AgentRole.Attacker) as agent,
+    ):
+        exec(example, {"observation": agent.register()})
+    assert capsys.readouterr().out == "213.47.23.195 ['DataFromServer1']\n"
+
+
+def test_protocol_page_examples_are_a_request_and_a_reply() -> None:
+    request, reply = only("protocol.md", "json")
+    assert decode_request(request).type in GAME_ACTIONS
+    assert decode_reply(reply.encode()).status is GameStatus.OK
+
+
+def test_protocol_page_table_has_every_game_action_and_parameter() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    for action, parameters in ACTION_PARAMETERS.items():
+        (row,) = re.findall(rf"^\| {action.to_string()} \|.*$", page, re.MULTILINE)
+        assert all(f"`{name}`" in row for name in parameters)
+
+
+def test_tasks_page_task_and_network_pass_the_linter(tmp_path: Path) -> None:
+    task, network = only("tasks.md", "yaml")
+    (tmp_path / "my_task.yaml").write_text(task)
+    (tmp_path / "my_network.yaml").write_text(network)
+    assert check_game(tmp_path / "my_task.yaml") == ([], [])
+    assert check_scenario(str(tmp_path / "my_network.yaml")) == []
+    (command,) = only("tasks.md", "sh")
+    ran = subprocess.run(
+        [str(NETSECGAME), *shlex.split(command)[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_tasks_page_tables_name_every_key_of_the_schema() -> None:
+    page = (ROOT / "docs" / "tasks.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    schema = json.loads((ROOT / "netsecgame" / "tasks" / "task.schema.json").read_text())
+    env = schema["properties"]["env"]["properties"]
+    assert {key for key in env if key not in IGNORED_KEYS} <= named
+    assert yaml.safe_load(only("tasks.md", "yaml")[0]).keys() == schema["properties"].keys()
+
+
+#: Read without complaint because public files have them; they do nothing.
+IGNORED_KEYS = {
+    "is_any_part_of_goal_random",
+    "blocked_ips",
+    "store_replay_buffer",
+    "goal_reward",
+    "detection_reward",
+    "step_reward",
+}
