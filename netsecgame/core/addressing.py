@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netaddr import IPNetwork
 
+from netsecgame.core.state_json import StateEncoder
 from netsecgame.core.topology import addresses_inside, ip_from_value
 from netsecgame.game_components import IP, Network
 
@@ -49,6 +50,7 @@ class Labels:
         addresses: IP of every address index; outsiders (addresses that only a BlockIP named)
             follow.
         networks: Network of every network index.
+        state_encoder: Makes the JSON of what agents know under these labels.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Labels:
         self._address_index = {ip: index for index, ip in enumerate(self.addresses)}
         self._network_index = {network: index for index, network in enumerate(self.networks)}
         self._inside: dict[Network, int] = {}
+        self.state_encoder = StateEncoder(self)
 
     @classmethod
     def original(cls, topology: Topology) -> Labels:

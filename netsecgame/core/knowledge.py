@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from netsecgame.core.bits import iter_bits
 from netsecgame.core.topology import LOG
 from netsecgame.game_components import IP, Data, GameState, Network, Service
@@ -122,7 +120,7 @@ class KnownState(GameState):
         """The wire form as UTF-8 bytes; made once."""
         cached: bytes | None = self.__dict__.get("_json")
         if cached is None:
-            cached = self.__dict__["_json"] = msgspec.json.encode(self.as_dict)
+            cached = self.__dict__["_json"] = self.labels.state_encoder.encode(self.knowledge)
         return cached
 
 
