@@ -65,7 +65,8 @@ class World:
 
         Args:
             spec: The task and its scenario.
-            seed: Seed of all chance; None takes the task's, or else 42.
+            seed: Seed of all chance; None takes the task's, or 42 if the task wants a random one:
+                nothing in here draws seeds.
             topology: `compile_game(spec)`, if the caller has it already: worlds can share it.
         """
         self.spec = spec

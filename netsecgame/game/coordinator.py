@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import signal
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 
 #: How long open trajectories may take to reach the disk when the server stops.
 FLUSH_TIMEOUT_S = 2.0
+
+#: Size of the seed that is drawn when the task says `random_seed: random`.
+_RANDOM_SEED_BITS = 32
 
 _ALL_ACTIONS = [str(kind) for kind in ActionType]
 
@@ -283,7 +287,8 @@ class GameCoordinator:
 
     def _prepare(self, spec: GameSpec) -> None:
         seed = self._given_seed if self._given_seed is not None else spec.task.seed
-        self.seed = DEFAULT_SEED if seed is None else seed
+        self.seed = secrets.randbits(_RANDOM_SEED_BITS) if seed is None else seed
+        self.logger.info("seed %s", self.seed)
         self._detection_rng = RandomStreams(self.seed).detection
         self._lobby = Lobby(spec.task.required_players)
         self._episode = Episode(
