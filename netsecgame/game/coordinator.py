@@ -12,6 +12,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import threading
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -246,12 +247,13 @@ class GameCoordinator:
             self.logger.debug("not in the main thread: signals are left to the caller")
         server = await self.start_tcp_server()
         consumer = asyncio.create_task(self.run_game())
-        checks = asyncio.create_task(self._warn_of_goals_out_of_reach())
+        # A daemon: a large network takes long to search, and nobody waits for that when stopping.
+        threading.Thread(target=self._warn_of_goals_out_of_reach, daemon=True).start()
         stop = asyncio.create_task(self.shutdown_flag.wait())
         try:
             await asyncio.wait({consumer, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._shut_down(server, [consumer, checks, stop])
+            await self._shut_down(server, [consumer, stop])
         if consumer.done() and not consumer.cancelled():
             consumer.result()
 
@@ -299,9 +301,8 @@ class GameCoordinator:
         self._config_hash = self.config_manager.get_config_hash()
         self._initialize()
 
-    async def _warn_of_goals_out_of_reach(self) -> None:
-        found = await asyncio.to_thread(find_goals_out_of_reach, self.config_manager.spec)
-        for _, error in found:
+    def _warn_of_goals_out_of_reach(self) -> None:
+        for _, error in find_goals_out_of_reach(self.config_manager.spec):
             self.logger.warning("%s", error)
 
     async def _shut_down(self, server: asyncio.Server, tasks: list[asyncio.Task[Any]]) -> None:
@@ -334,7 +335,7 @@ class GameCoordinator:
         try:
             action = message if isinstance(message, Action) else decode_request(message)
         except BadRequestError as error:
-            self.logger.info("bad request of %s: %s", agent, error)
+            self.logger.debug("bad request of %s: %s", agent, error)
             self._answer(agent, bad_request(agent, str(error)))
             return
         kind = action.type
