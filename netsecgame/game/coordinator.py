@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from netsecgame.core.episode import Player
-    from netsecgame.core.task import GameSpec
+    from netsecgame.core.task import GameSpec, RoleCounts
     from netsecgame.protocol.limits import Limits
 
 #: How long open trajectories may take to reach the disk when the server stops.
@@ -100,7 +100,7 @@ class GameCoordinator:
 
     step_is_immediate = False
 
-    def __init__(  # noqa: PLR0913 - the last five are options of the server, by name only
+    def __init__(  # noqa: PLR0913 - the last six are options of the server, by name only
         self,
         game_host: str,
         game_port: int,
@@ -113,6 +113,7 @@ class GameCoordinator:
         limits: Limits | None = None,
         message_timeout_s: float = DEFAULT_MESSAGE_TIMEOUT_S,
         trajectory_dir: Path | None = None,
+        required_players: int | RoleCounts | None = None,
     ) -> None:
         """Set up a server that has not started.
 
@@ -128,6 +129,8 @@ class GameCoordinator:
             message_timeout_s: How long a message may take to come in, in seconds.
             trajectory_dir: Where trajectories go; None is logs/trajectories under the working
                 directory.
+            required_players: How many agents must have joined before the game starts; wins over the
+                task's.
         """
         self.host = game_host
         self.port = game_port
@@ -138,6 +141,7 @@ class GameCoordinator:
         self.is_listening = asyncio.Event()
         self.seed = DEFAULT_SEED if seed is None else seed
         self._given_seed = seed
+        self._given_required_players = required_players
         self._agent_action_queue: asyncio.Queue[tuple[Peer, Any]] = asyncio.Queue()
         self._agent_response_queues: dict[Peer, asyncio.Queue[bytes]] = {}
         self._agent_server = AgentServer(
@@ -292,7 +296,8 @@ class GameCoordinator:
         self.seed = secrets.randbits(_RANDOM_SEED_BITS) if seed is None else seed
         self.logger.info("seed %s", self.seed)
         self._detection_rng = RandomStreams(self.seed).detection
-        self._lobby = Lobby(spec.task.required_players)
+        required = self._given_required_players
+        self._lobby = Lobby(spec.task.required_players if required is None else required)
         self._episode = Episode(
             spec.task.rewards,
             detection=spec.task.detection,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
@@ -55,25 +56,35 @@ def main(world: type[NetSecGame], arguments: Sequence[str] | None = None) -> int
             options.seed,
             max_connections=options.max_connections,
             message_timeout_s=options.message_timeout,
-            limits=Limits(
-                max_message_bytes=options.max_message_bytes,
-                max_backlog_bytes=2 * options.max_message_bytes,
-            ),
+            limits=limits_for(options.max_message_bytes),
         ),
         options.debug_level,
     )
 
 
-def serve(make_world: Callable[[], GameCoordinator], log_level: str) -> int:
+def limits_for(max_message_bytes: int) -> Limits:
+    """The limits of a server that takes messages of up to that length."""
+    return Limits(max_message_bytes=max_message_bytes, max_backlog_bytes=2 * max_message_bytes)
+
+
+def serve(
+    make_world: Callable[[], GameCoordinator],
+    log_level: str,
+    on_ready: Callable[[GameCoordinator], None] | None = None,
+) -> int:
     """Serve a world until SIGINT or SIGTERM, with its log in `LOG_FILE`; returns the exit status.
 
     What goes wrong at the start is told on stderr in one line.
+
+    Args:
+        make_world: Makes the world, once the log is set up.
+        log_level: What goes to the log.
+        on_ready: Called in the server's event loop when it listens.
     """
     try:
         set_up_log(log_level)
         _allow_many_connections()
-        world = make_world()
-        world.run()
+        asyncio.run(_run(make_world(), on_ready))
     except ConfigurationError as error:
         return _fail(str(error), EXIT_BAD_CONFIGURATION)
     except OSError as error:
@@ -81,6 +92,19 @@ def serve(make_world: Callable[[], GameCoordinator], log_level: str) -> int:
     except KeyboardInterrupt:
         return EXIT_OK
     return EXIT_OK
+
+
+async def _run(world: GameCoordinator, on_ready: Callable[[GameCoordinator], None] | None) -> None:
+    async def announce() -> None:
+        await world.is_listening.wait()
+        if on_ready is not None:
+            on_ready(world)
+
+    announcement = asyncio.create_task(announce())
+    try:
+        await world.start_tasks()
+    finally:
+        announcement.cancel()
 
 
 def set_up_log(level: str) -> None:

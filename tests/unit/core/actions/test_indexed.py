@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from netsecgame.core.actions.indexed import IndexedAction, index_action
+from netsecgame.core.addressing import Labels
+from netsecgame.core.bits import mask_of
+from netsecgame.game_components import Action, ActionType
+from tests.unit.core.office import (
+    CLIENTS,
+    DB,
+    GATEWAY_2,
+    HTTP,
+    LAPTOP,
+    NOWHERE,
+    PC,
+    TABLE,
+    UNKNOWN_DATA,
+    UNKNOWN_SERVICE,
+    WEB,
+    block,
+    exfiltrate,
+    exploit,
+    find_data,
+    find_services,
+    office_topology,
+    scan,
+)
+
+TOPOLOGY = office_topology()
+AT = TOPOLOGY.address_index
+
+
+@pytest.fixture
+def labels() -> Labels:
+    return Labels.original(TOPOLOGY)
+
+
+@pytest.mark.parametrize(
+    ("action", "indexed"),
+    [
+        (
+            scan(PC, CLIENTS),
+            IndexedAction(
+                ActionType.ScanNetwork,
+                AT[PC],
+                item=mask_of(AT[ip] for ip in (PC, LAPTOP, GATEWAY_2)),
+            ),
+        ),
+        (find_services(PC, WEB), IndexedAction(ActionType.FindServices, AT[PC], AT[WEB])),
+        (find_data(NOWHERE, WEB), IndexedAction(ActionType.FindData, -1, AT[WEB])),
+        (
+            exploit(PC, WEB, HTTP),
+            IndexedAction(ActionType.ExploitService, AT[PC], AT[WEB], TOPOLOGY.service_index[HTTP]),
+        ),
+        (
+            exploit(PC, NOWHERE, UNKNOWN_SERVICE),
+            IndexedAction(ActionType.ExploitService, AT[PC], -1, -1),
+        ),
+        (
+            exfiltrate(DB, WEB, TABLE),
+            IndexedAction(ActionType.ExfiltrateData, AT[DB], AT[WEB], TOPOLOGY.data_index[TABLE]),
+        ),
+        (
+            exfiltrate(DB, WEB, UNKNOWN_DATA),
+            IndexedAction(ActionType.ExfiltrateData, AT[DB], AT[WEB], -1),
+        ),
+        (block(DB, WEB, PC), IndexedAction(ActionType.BlockIP, AT[DB], AT[WEB], AT[PC])),
+        (
+            block(DB, WEB, NOWHERE),
+            IndexedAction(ActionType.BlockIP, AT[DB], AT[WEB], -1, outsider=NOWHERE),
+        ),
+    ],
+    ids=str,
+)
+def test_index_action_of_a_game_action_gives_its_indices(
+    labels: Labels, action: Action, indexed: IndexedAction
+) -> None:
+    assert index_action(action, labels) == indexed
+
+
+def test_index_action_of_an_admitted_outsider_gives_its_index(labels: Labels) -> None:
+    index = labels.admit_outsider(NOWHERE)
+
+    assert index_action(block(DB, WEB, NOWHERE), labels) == IndexedAction(
+        ActionType.BlockIP, AT[DB], AT[WEB], index
+    )
+
+
+@pytest.mark.parametrize("missing", ["source_host", "target_host", "data"])
+def test_index_action_without_a_parameter_names_it(labels: Labels, missing: str) -> None:
+    whole = exfiltrate(DB, WEB, TABLE)
+    parameters = {name: value for name, value in whole.parameters.items() if name != missing}
+
+    with pytest.raises(KeyError, match=missing):
+        index_action(Action(whole.type, parameters), labels)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netsecgame.core.addressing import Labels
+from netsecgame.core.topology import LOG_DATA
+from netsecgame.core.world_state import MAX_LOG_ENTRIES, WorldState
+from netsecgame.game_components import ActionType
+from tests.unit.core.office import (
+    BACKUP,
+    DB,
+    GATEWAY,
+    GATEWAY_2,
+    NOWHERE,
+    PC,
+    WEB,
+    office_topology,
+)
+
+TOPOLOGY = office_topology()
+AT = TOPOLOGY.address_index
+WEB_I, DB_I, PC_I = AT[WEB], AT[DB], AT[PC]
+
+
+@pytest.fixture
+def truth() -> WorldState:
+    return WorldState(TOPOLOGY, Labels.original(TOPOLOGY))
+
+
+# --- logs -----------------------------------------------------------------------------------------
+
+
+def test_write_log_makes_a_json_list_whose_length_is_its_size(truth: WorldState) -> None:
+    truth.write_log(WEB_I, PC_I, ActionType.ScanNetwork)
+    truth.write_log(WEB_I, DB_I, ActionType.BlockIP)
+
+    log = truth.read_log(WEB_I)
+    assert json.loads(log.content) == [
+        {"source_host": "192.168.2.2", "action_type": "ActionType.ScanNetwork"},
+        {"source_host": "192.168.1.3", "action_type": "ActionType.BlockIP"},
+    ]
+    assert log.size == len(log.content)
+    assert log == LOG_DATA
+
+
+def test_read_log_of_a_device_without_entries_is_empty(truth: WorldState) -> None:
+    truth.write_log(WEB_I, PC_I, ActionType.ScanNetwork)
+
+    log = truth.read_log(DB_I)
+    assert (log, log.size, log.content) == (LOG_DATA, 0, "")
+
+
+def test_read_log_is_the_same_on_all_addresses_of_a_device(truth: WorldState) -> None:
+    truth.write_log(AT[GATEWAY], WEB_I, ActionType.FindServices)
+    truth.write_log(AT[GATEWAY_2], PC_I, ActionType.FindServices)
+
+    assert truth.read_log(AT[GATEWAY]).content == truth.read_log(AT[GATEWAY_2]).content
+    assert len(json.loads(truth.read_log(AT[GATEWAY]).content)) == 2
+
+
+def test_write_log_beyond_the_cap_drops_the_oldest_entries(truth: WorldState) -> None:
+    truth.write_log(WEB_I, DB_I, ActionType.BlockIP)
+    for _ in range(MAX_LOG_ENTRIES):
+        truth.write_log(WEB_I, PC_I, ActionType.ScanNetwork)
+
+    entries = json.loads(truth.read_log(WEB_I).content)
+    assert len(entries) == MAX_LOG_ENTRIES == 1_000
+    assert {entry["source_host"] for entry in entries} == {"192.168.2.2"}
+
+
+# --- blocks and blame -----------------------------------------------------------------------------
+
+
+def test_block_cuts_both_ways_and_leaves_the_topology_alone(truth: WorldState) -> None:
+    truth.block(WEB_I, DB_I, "defender")
+
+    assert not truth.connect(WEB_I, DB_I)
+    assert not truth.connect(DB_I, WEB_I)
+    assert truth.connect(PC_I, WEB_I)
+    assert TOPOLOGY.reach[WEB_I] >> DB_I & 1
+
+
+def test_take_blamed_names_who_blocked_a_refused_pair_once(truth: WorldState) -> None:
+    truth.block(WEB_I, PC_I, "defender")
+
+    truth.connect(PC_I, WEB_I)
+
+    assert truth.take_blamed() == ["defender"]
+    assert truth.take_blamed() == []
+
+
+def test_take_blamed_names_every_agent_that_blocked_the_pair_from_either_side(
+    truth: WorldState,
+) -> None:
+    truth.block(WEB_I, DB_I, "one")
+    truth.block(DB_I, WEB_I, "two")
+    truth.block(WEB_I, DB_I, "one")
+
+    truth.connect(DB_I, WEB_I)
+
+    assert truth.take_blamed() == ["one", "two"]
+
+
+def test_take_blamed_of_a_refusal_by_the_firewall_is_nobody(truth: WorldState) -> None:
+    truth.block(WEB_I, PC_I, "defender")
+
+    truth.connect(PC_I, DB_I)
+    truth.connect(PC_I, -1)
+    truth.connect(DB_I, WEB_I)
+
+    assert truth.take_blamed() == []
+
+
+def test_take_blamed_after_connect_all_counts_each_refused_address(truth: WorldState) -> None:
+    everyone = (1 << len(TOPOLOGY.addresses)) - 1
+    truth.block(WEB_I, PC_I, "one")
+    truth.block(DB_I, PC_I, "two")  # refused by the firewall anyway, but blocked too
+
+    reached = truth.connect_all(PC_I, everyone)
+
+    assert not reached >> WEB_I & 1
+    assert sorted(map(str, truth.take_blamed())) == ["one", "two"]
+
+
+def test_connect_all_without_blocks_is_the_reach(truth: WorldState) -> None:
+    assert truth.connect_all(PC_I, 1 << WEB_I | 1 << DB_I) == 1 << WEB_I
+    assert truth.take_blamed() == []
+
+
+def test_block_of_an_outsider_is_kept_with_the_host(truth: WorldState) -> None:
+    outsider = truth.labels.admit_outsider(NOWHERE)
+
+    truth.block(WEB_I, outsider, "defender")
+
+    assert truth.blocked == {WEB_I: 1 << outsider, outsider: 1 << WEB_I}
+    assert truth.reach == list(TOPOLOGY.reach)
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def test_put_data_is_there_on_all_addresses_of_the_device_only(truth: WorldState) -> None:
+    backup = TOPOLOGY.data_index[BACKUP]
+
+    truth.put_data(AT[GATEWAY], backup)
+
+    assert truth.data_on(AT[GATEWAY_2]) >> backup & 1
+    assert not truth.data_on(WEB_I) >> backup & 1
+    assert truth.data_on(DB_I) == TOPOLOGY.data_of[TOPOLOGY.device_of[DB_I]]
