@@ -172,8 +172,7 @@ def _draw_private_shift(group: list[IPNetwork], rng: Random, is_free: _IsFree) -
         lowest = -((first - home.first) // step)
         highest = (home.last - last) // step
         shift = rng.randint(lowest, highest) * step if lowest <= highest else 0
-        inside = home.first <= first + shift and last + shift <= home.last
-        if shift and inside and is_free([(b.first + shift, b.last + shift) for b in group]):
+        if shift and is_free([(b.first + shift, b.last + shift) for b in group]):
             return shift
     return 0
 

@@ -129,14 +129,19 @@ class Episode:
             self._dismiss(player)
         return player
 
-    def leave(self, agent: AgentId) -> list[AgentId]:
+    def leave(self, agent: AgentId, *, has_begun: bool = True) -> list[AgentId]:
         """Take an agent out; it counts no more.
+
+        Args:
+            agent: Who leaves.
+            has_begun: Whether the others were told that they may play; if not, they still wait for
+                enough players, and the episode does not end for want of attackers.
 
         Returns:
             The agents whose final reward is known because of that.
         """
         player = self.players.pop(agent, None)
-        if player is None or player.role is not AgentRole.Attacker:
+        if player is None or player.role is not AgentRole.Attacker or not has_begun:
             return []
         return self._end_if_over()
 

@@ -90,12 +90,18 @@ class _Drawer:
         blocks: dict[int, int] = {}
         all_attackers = 0
         for key, items in position.known_blocks.items():
-            blocked = self._hosts((i for i in items if i is not Word.ALL_ATTACKERS), ())
+            named = self._hosts((i for i in items if isinstance(i, IP)), ())
+            words = (i for i in items if not isinstance(i, IP) and i is not Word.ALL_ATTACKERS)
+            meant = named | self._hosts(words, ())
+            said = named if isinstance(key, IP) else 0
             for address in iter_bits(self._hosts((key,), ())):
                 if Word.ALL_ATTACKERS in items:
                     all_attackers |= 1 << address
-                if blocked & ~(1 << address):
-                    blocks[address] = blocks.get(address, 0) | blocked & ~(1 << address)
+                # No host is blocked from itself, so words never mean that; who says it outright
+                # gets what cannot be reached.
+                blocked = meant & ~(1 << address) | said
+                if blocked:
+                    blocks[address] = blocks.get(address, 0) | blocked
         knowledge = Knowledge(
             networks=networks,
             hosts=hosts,

@@ -193,6 +193,8 @@ def _can_reach(
         return False
     if reached.covers(wanted) and not drawn.all_attackers:
         return True
+    if any(others >> host & 1 for host, others in wanted.blocks.items()):
+        return False  # no host is blocked from itself
     # A pair can be blocked from either side that is controlled; attackers may be anywhere.
     return ActionType.BlockIP in playable and all(
         reached.controls(host) or not others & ~reached.controlled

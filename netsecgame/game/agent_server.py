@@ -123,10 +123,8 @@ class AgentConnection(asyncio.Protocol):
         self._cancel_timer()
         if self._session is not None:
             self._session.close()
-        if self._is_admitted:
-            self._is_admitted = False
-            self._server.release(self._peer, self)
-            self._server.actions_queue.put_nowait((self._peer, QUIT_MESSAGE))
+        self._leave()
+        self._server.forget(self)
         if exc is not None:
             logger.info("connection of %s broke: %s", self._peer, exc)
 
@@ -211,13 +209,22 @@ class AgentConnection(asyncio.Protocol):
         if self._is_parting or output.is_closing():
             return
         self._is_parting = True
+        self._leave()
         self._cancel_timer()
-        if session.eof_received or not output.can_write_eof():
+        may_linger = output.can_write_eof() and not session.eof_received
+        if not may_linger or not self._server.let_linger(self):
             output.close()
             return
         output.write_eof()
         self._set_reading(is_paused=False)
         self._timer = self._loop.call_later(_LINGER_S, output.close)
+
+    def _leave(self) -> None:
+        """Make room for another peer, and take the agent out of the game."""
+        if self._is_admitted:
+            self._is_admitted = False
+            self._server.release(self._peer, self)
+            self._server.actions_queue.put_nowait((self._peer, QUIT_MESSAGE))
 
     def _update_reading(self) -> None:
         session = self._session
@@ -290,6 +297,7 @@ class AgentServer:
         self.limits = limits or Limits()
         self.message_timeout_s = message_timeout_s
         self._connections: dict[Peer, AgentConnection] = {}
+        self._lingering: set[AgentConnection] = set()
 
     @property
     def current_connections(self) -> int:
@@ -326,12 +334,23 @@ class AgentServer:
         return None
 
     def release(self, peer: Peer, connection: AgentConnection) -> None:
-        """Forget a connection that has ended."""
+        """Make room: a connection takes no more messages."""
         if self._connections.get(peer) is connection:
             del self._connections[peer]
             self.answers_queues.pop(peer, None)
 
+    def let_linger(self, connection: AgentConnection) -> bool:
+        """Whether a connection without a place may stay until its peer has read the last answer."""
+        if len(self._lingering) >= self.max_connections:
+            return False
+        self._lingering.add(connection)
+        return True
+
+    def forget(self, connection: AgentConnection) -> None:
+        """A connection is gone."""
+        self._lingering.discard(connection)
+
     def end_all(self, reason: str) -> None:
         """Close every connection; peers that wait for an answer are told why."""
-        for connection in list(self._connections.values()):
+        for connection in [*self._connections.values(), *self._lingering]:
             connection.end(reason)

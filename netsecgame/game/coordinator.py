@@ -393,8 +393,9 @@ class GameCoordinator:
             self.logger.info("%s left: %s %s", agent, role, name)
             self._stored.discard(agent)
             self._last_trajectories.pop(agent, None)
+            has_begun = self._lobby.has_started
             self._lobby.leave(agent)
-            await self._announce(self._episode.leave(agent))
+            await self._announce(self._episode.leave(agent, has_begun=has_begun))
             await self.remove_agent(agent, player.state)
             if not self._lobby.members:
                 # The next agent finds the network as new, not as the last one left it.

@@ -1,4 +1,4 @@
-"""Real servers on real sockets: run a world in the test's event loop, and talk to it byte by byte."""
+"""Real servers on real sockets: a world in the test's event loop, and clients that send bytes."""
 
 from __future__ import annotations
 
@@ -244,10 +244,17 @@ class Server:
         errors: What was logged as an error; a test that expects some takes them out.
     """
 
-    def __init__(self, world: GameCoordinator, task_file: Path, errors: list[str]) -> None:
+    def __init__(
+        self,
+        world: GameCoordinator,
+        task_file: Path,
+        errors: list[str],
+        life: asyncio.Task[None],
+    ) -> None:
         self.world = world
         self.task_file = task_file
         self.errors = errors
+        self._life = life
         self._probe: Client | None = None
         self._clients: list[Client] = []
 
@@ -286,8 +293,7 @@ class Server:
         """Stop the world; returns when it has stopped."""
         self.world.shutdown_flag.set()
         async with asyncio.timeout(DEADLINE_S):
-            while self.world.is_listening.is_set():
-                await asyncio.sleep(0)
+            await asyncio.shield(self._life)
 
     def close_clients(self) -> None:
         for client in self._clients:
@@ -330,7 +336,7 @@ async def serving(
             await asyncio.wait({life, listening}, return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
         if not life.done():
-            server = Server(running, cast("Path", path), errors.texts)
+            server = Server(running, cast("Path", path), errors.texts, life)
             yield server
             server.close_clients()
         running.shutdown_flag.set()

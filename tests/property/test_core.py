@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
-thorough = settings(max_examples=60, deadline=None, derandomize=True)
+thorough = settings(max_examples=40, deadline=None, derandomize=True)
 
 scenarios = st.sampled_from(list_scenarios())
 seeds = st.integers(0, 2**32)
 numbers = st.integers(0, 10_000)
-moves = st.lists(st.builds(Move, numbers, numbers, numbers), min_size=5, max_size=60)
+moves = st.lists(st.builds(Move, numbers, numbers, numbers), min_size=5, max_size=40)
 
 
 # --- knowledge ------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ def test_draw_labels_keeps_distances_between_private_networks(scenario: str) -> 
         assert len(shifts) == 1
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:8])
 def test_draw_labels_of_several_blocks_and_sizes_never_overlaps(seed: int) -> None:
     topology = compile_networks(
         "10.0.0.0/24",
@@ -237,7 +237,7 @@ def test_draw_labels_gives_public_networks_new_public_places_of_their_own() -> N
         assert 1 <= int(networks[0].ip.partition(".")[0]) <= 223
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[:8])
 def test_draw_labels_moves_a_network_inside_another_one_with_it(seed: int) -> None:
     around = [network("213.47.0.0/16"), network("192.168.0.0/16"), network("213.47.23.192/27")]
     topology = office_topology(extra_networks=around)
@@ -254,6 +254,24 @@ def test_draw_labels_moves_a_network_inside_another_one_with_it(seed: int) -> No
         kept = first_value(inner) - first_value(outer)
         assert first_value(moved[inner]) - first_value(moved[outer]) == kept
     assert labels.addresses[topology.address_index[OUTSIDE]] in moved[around[0]]
+
+
+def test_draw_labels_of_a_public_network_never_hits_a_private_range() -> None:
+    topology = compile_networks("8.0.0.0/8")
+
+    for seed in range(600):
+        (drawn,) = draw_labels(topology, Random(seed)).networks
+        assert drawn.ip.partition(".")[0] not in ("8", "10", "127")
+
+
+def test_draw_labels_with_little_room_still_moves_every_network() -> None:
+    topology = compile_networks("172.20.0.0/14")
+
+    drawn = {draw_labels(topology, Random(seed)).networks[0] for seed in range(100)}
+
+    assert network("172.20.0.0/14") not in drawn
+    assert network("172.24.0.0/14") in drawn
+    assert all(net.is_private() for net in drawn)
 
 
 def test_draw_labels_with_the_same_generator_draws_the_same() -> None:

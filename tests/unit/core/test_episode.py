@@ -207,6 +207,16 @@ def test_defender_that_is_done_waits_for_the_attackers(episode: Episode) -> None
     assert (defender.status, defender.reward) == (FAIL, -11)
 
 
+def test_defender_that_reached_its_goal_is_no_attack_that_succeeded(episode: Episode) -> None:
+    join(episode, "A", max_steps=1)
+    defender = join(episode, "D", DEFENDER, goal=WIN)
+    act(episode, "D", WON)
+
+    act(episode, "A")
+
+    assert (defender.status, defender.reward) == (SUCCESS, 99)
+
+
 def test_defender_that_ran_out_of_steps_wins_if_no_attacker_does(episode: Episode) -> None:
     join(episode, "A", max_steps=1)
     defender = join(episode, "D", DEFENDER, max_steps=1)
@@ -318,6 +328,17 @@ def test_leaving_stranger_is_nothing(episode: Episode) -> None:
 
     assert episode.leave("nobody") == []
     assert not episode.is_over
+
+
+def test_leaving_attacker_before_the_game_has_begun_ends_nothing(episode: Episode) -> None:
+    join(episode, "D", DEFENDER)
+    join(episode, "A1")
+
+    assert episode.leave("A1", has_begun=False) == []
+
+    join(episode, "A2")
+    assert act(episode, "D") == []
+    assert episode.player("D").is_playing
 
 
 def test_leaving_defender_before_any_attacker_came_ends_nothing(episode: Episode) -> None:

@@ -187,6 +187,12 @@ def test_draw_position_of_routers_are_all_their_addresses_but_the_key_itself() -
     }
 
 
+def test_draw_position_of_a_host_blocked_from_itself_is_what_it_says() -> None:
+    drawn = draw(Position(known_blocks={WEB: (WEB, Word.ALL_ROUTERS)}))
+
+    assert ips(drawn.blocks[AT[WEB]]) == {WEB, GATEWAY, GATEWAY_2}
+
+
 def test_draw_position_of_all_attackers_is_kept_apart_from_the_blocks() -> None:
     drawn = draw_position(
         Position(known_blocks={WEB: (Word.ALL_ATTACKERS, DB), PC: (Word.ALL_ATTACKERS,)}),

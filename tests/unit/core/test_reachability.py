@@ -151,6 +151,7 @@ def test_find_unreachable_counts_on_a_service_known_from_the_start() -> None:
         (Position(known_data={WEB: (RANDOM,)}), ["known_data.192.168.1.2 User3/Notes"]),
         (Position(known_data={LAPTOP: (LOG,)}), ["known_data.192.168.2.3 system/logfile"]),
         (Position(known_blocks={LAPTOP: (GATEWAY, WEB)}), ["known_blocks.192.168.2.3 192.168.1.1"]),
+        (Position(known_blocks={WEB: (WEB, PC)}), ["known_blocks.192.168.1.2 192.168.1.2"]),
         (
             Position(known_blocks={LAPTOP: (ALL_ATTACKERS,)}),
             ["known_blocks.192.168.2.3 all_attackers"],

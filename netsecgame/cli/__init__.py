@@ -1,0 +1,40 @@
+"""The `netsecgame` command; its libraries come with the `server` extra."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from netsecgame.errors import NetSecGameError, missing_extra
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; returns the exit status.
+
+    What a person did wrong is told on stderr in one line.
+
+    Args:
+        arguments: Command line without the program's name; None takes that of the process.
+    """
+    try:
+        from netsecgame.cli.app import run_command  # noqa: PLC0415 - needs typer
+
+        return run_command(sys.argv[1:] if arguments is None else list(arguments))
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        return _fail(str(missing_extra(error, "server")), EXIT_FAILED)
+    except OSError as error:
+        return _fail(str(error), EXIT_FAILED)
+    except NetSecGameError as error:
+        return _fail(str(error), EXIT_BAD_CONFIGURATION)
+
+
+def _fail(text: str, status: int) -> int:
+    print(text, file=sys.stderr)  # noqa: T201 - this is the command line
+    return status

@@ -1,0 +1,217 @@
+"""The commands, their options and their help; what they do is elsewhere and imported on demand."""
+
+# ruff: noqa: PLC0415 - each command imports what only it needs, so that `--help` is quick
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from netsecgame import __version__
+
+
+class LogLevel(StrEnum):
+    """What the log of a server may hold."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class Attackers(StrEnum):
+    """The attackers that `play` can start."""
+
+    scripted = "scripted"
+    random = "random"
+
+
+class Defenders(StrEnum):
+    """The defenders that `play` can start."""
+
+    random = "random"
+    none = "none"
+
+
+app = typer.Typer(
+    name="netsecgame",
+    help="A network-security game that agents of many kinds play over TCP.",
+    epilog="Example: netsecgame play two_networks_small",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+# What click raises for a wrong command line; typer has it under no name of its own.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+_TASK_HELP = "Task file, or the name of one in ./task_configs."
+
+
+def run_command(arguments: list[str]) -> int:
+    """Carry out a command line; returns the exit status."""
+    try:
+        status = app(arguments or ["--help"], prog_name="netsecgame", standalone_mode=False)
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "netsecgame"
+        text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+        typer.echo(f"{command}: {text} (see {command} --help)", err=True)
+        return 2
+    return status if isinstance(status, int) else 0
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"netsecgame {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _take_global_options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: netsecgame serve task_configs/two_networks_small.yaml -gp 9000")
+def serve(  # noqa: PLR0913 - one parameter an option
+    task: Annotated[str | None, typer.Argument(metavar="TASK", help=_TASK_HELP)] = None,
+    *,
+    task_config: Annotated[
+        str | None, typer.Option("--task_config", "-c", help="The same as TASK.")
+    ] = None,
+    game_port: Annotated[
+        int, typer.Option("--game_port", "-gp", min=0, max=65_535, help="0 takes a free one.")
+    ] = 9_000,
+    game_host: Annotated[
+        str, typer.Option("--game_host", "-gh", help="Address to listen on.")
+    ] = "127.0.0.1",
+    debug_level: Annotated[
+        LogLevel,
+        typer.Option("--debug_level", "-l", case_sensitive=False, help="What is logged."),
+    ] = LogLevel.INFO,
+    seed: Annotated[
+        int | None, typer.Option("--seed", "-s", help="Of all chance; wins over the task's.")
+    ] = None,
+    white_box: Annotated[
+        bool, typer.Option("--white-box", help="Tell agents every action there can be.")
+    ] = False,
+    max_connections: Annotated[
+        int, typer.Option("--max_connections", min=1, help="Further agents are refused.")
+    ] = 1_024,
+    max_message_bytes: Annotated[
+        int, typer.Option("--max_message_bytes", min=1, help="Longest message of an agent.")
+    ] = 65_536,
+    message_timeout: Annotated[
+        float, typer.Option("--message_timeout", help="Seconds a message may take to come in.")
+    ] = 60.0,
+    required_players: Annotated[
+        int | None,
+        typer.Option(
+            "--required_players",
+            min=1,
+            help="Agents that must have joined before the game starts; wins over the task's.",
+        ),
+    ] = None,
+    until_stdin_closes: Annotated[
+        bool,
+        typer.Option(
+            "--until_stdin_closes",
+            help="Stop when standard input ends, too; for programs that start servers.",
+        ),
+    ] = False,
+) -> int:
+    """Serve a task to agents, until Ctrl-C."""
+    if (task is None) == (task_config is None):
+        raise typer.BadParameter("expected one task file", param_hint="TASK")
+    from netsecgame.cli.server import serve_task
+    from netsecgame.cli.task_files import find_task_file
+    from netsecgame.game.worlds.command_line import limits_for
+
+    return serve_task(
+        find_task_file(task or task_config or ""),
+        game_host,
+        game_port,
+        log_level=debug_level.name,
+        is_white_box=white_box,
+        stops_with_stdin=until_stdin_closes,
+        seed=seed,
+        max_connections=max_connections,
+        message_timeout_s=message_timeout,
+        limits=limits_for(max_message_bytes),
+        required_players=required_players,
+    )
+
+
+@app.command(epilog="Example: netsecgame play two_networks_defended --benign 2 --episodes 50")
+def play(
+    task: Annotated[str, typer.Argument(metavar="TASK", help=_TASK_HELP)],
+    *,
+    agent: Annotated[Attackers, typer.Option(help="Who attacks.")] = Attackers.scripted,
+    defender: Annotated[
+        Defenders | None,
+        typer.Option(help="Who defends.", show_default="random if the task has a Defender"),
+    ] = None,
+    benign: Annotated[int, typer.Option(min=0, help="How many benign agents play along.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="How many to play.")] = 10,
+    seed: Annotated[
+        int | None, typer.Option(help="Of server and agents.", show_default="the task's")
+    ] = None,
+) -> int:
+    """Watch shipped agents play: starts a server and agents, and shows how they do."""
+    from netsecgame.cli.line_up import line_up
+    from netsecgame.cli.play import play_match
+    from netsecgame.cli.task_files import find_task_file
+    from netsecgame.game.loading import load_game
+
+    path = find_task_file(task)
+    spec = load_game(path)
+    with_defender = None if defender is None else defender is Defenders.random
+    seats = line_up(spec.task, agent.value, with_defender=with_defender, benign=benign)
+    return play_match(path, spec.task, seats, episodes, seed)
+
+
+@app.command(epilog="Example: netsecgame validate task_configs/*.yaml")
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Task or scenario files.")],
+) -> int:
+    """Check task and scenario files; exit status 2 if something is wrong."""
+    from netsecgame.cli.validation import validate_files
+
+    return validate_files(files)
+
+
+scenarios = typer.Typer(invoke_without_command=True)
+app.add_typer(scenarios, name="scenarios")
+
+
+@scenarios.callback(epilog="Example: netsecgame scenarios show two_networks_small")
+def list_scenarios(context: typer.Context) -> None:
+    """List the shipped scenarios, or show one as a picture."""
+    if context.invoked_subcommand is None:
+        from netsecgame.cli.scenario_list import print_scenarios
+
+        print_scenarios()
+
+
+@scenarios.command(epilog="Example: netsecgame scenarios show two_networks_small")
+def show(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A shipped scenario's name, or a file.")
+    ],
+) -> int:
+    """Show a scenario as a picture: its networks, what is in them, and who reaches whom."""
+    from netsecgame.cli.scenario_picture import print_picture
+    from netsecgame.scenarios import load_scenario
+
+    print_picture(load_scenario(scenario))
+    return 0
