@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, deque
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netsecgame import IP, Action, ActionType, AgentRole, AgentStatus, Data, GameState, Network
@@ -23,7 +24,7 @@ Route: TypeAlias = tuple[IP, IP | Network]  # from a host to a host, or to a net
 Option: TypeAlias = tuple[tuple[int, ...], Action]  # (doubt, rank, details…): least is played
 
 #: What an action is good for, most promising first.
-TO_GOAL, DETOUR, READ, EXPLOIT, ASK, SCAN_NEW, READ_OWN, SCAN_AGAIN = range(8)
+TO_GOAL, DETOUR, READ, EXPLOIT, ASK, SCAN_NEW, READ_OWN, SCAN_AGAIN, SCAN_WIDE = range(9)
 
 #: Where an action ought to succeed, one failure less than this may be bad luck.
 PATIENCE = 4
@@ -185,11 +186,14 @@ class ScriptedAttacker(EpisodicAgent):
         state = self.state
         known = state.known_networks | networks
         known |= {Network(str(h), 24) for h in sought if not any(h in net for net in known)}
-        for network in known:
+        wide = {_around(network) for network in known if network.is_private()} - known
+        for network in known | wide:
             times = sum(self.failures[host, network] for host in state.controlled_hosts)
             hosts = sum(host in network for host in state.known_hosts)
             rank = SCAN_AGAIN if times else SCAN_NEW
-            if network in networks or any(host in network for host in sought):
+            if network in wide:
+                rank = SCAN_WIDE
+            elif network in networks or any(host in network for host in sought):
                 rank = TO_GOAL
             for source in state.controlled_hosts:
                 doubt = self.doubt(self.failures[source, network], is_luck=self.is_fickle)
@@ -229,6 +233,11 @@ class ScriptedAttacker(EpisodicAgent):
                 others = {IP.from_dict(other) for other in blocked}
             for other in sorted(others - {host} - self.state.known_blocks.get(host, set())):
                 yield host, other
+
+
+def _around(network: Network) -> Network:
+    wide = IPv4Network((network.ip, max(8, network.mask - 8)), strict=False)
+    return Network(str(wide.network_address), wide.prefixlen)
 
 
 def _act(kind: ActionType, source: IP, target: IP, **rest: Any) -> Action:

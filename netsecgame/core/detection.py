@@ -46,7 +46,7 @@ class ActionHistory:
 
     def __init__(self, window: int) -> None:
         self._window: deque[ActionType] = deque(maxlen=window)
-        self._counts: Counter[Action] = Counter()
+        self._counts: Counter[int] = Counter()
 
     def is_detected(
         self, action: Action, rules: Mapping[ActionType, DetectionRule], rng: Random
@@ -57,11 +57,13 @@ class ActionHistory:
         """
         kind = action.type
         self._window.append(kind)
-        if action in self._counts or len(self._counts) < MAX_COUNTED_ACTIONS:
-            self._counts[action] += 1
+        # By hash: an action may be as long as a message, and agents choose how many there are.
+        key = hash((kind, frozenset(action.parameters.items())))
+        if key in self._counts or len(self._counts) < MAX_COUNTED_ACTIONS:
+            self._counts[key] += 1
         rule = rules.get(kind)
         if rule is None or len(self._window) != self._window.maxlen:
             return False
-        if not is_suspicious(rule, kind, self._window, self._counts[action]):
+        if not is_suspicious(rule, kind, self._window, self._counts[key]):
             return False
         return rng.random() < rule.probability

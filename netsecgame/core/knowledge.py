@@ -111,6 +111,10 @@ class KnownState(GameState):
         """Pickled as the plain value: the masks mean nothing in another process."""
         return GameState, tuple(getattr(self, name) for name in GameState.__dataclass_fields__)
 
+    def forget_json(self) -> None:
+        """Let go of the JSON; it is made again when somebody asks."""
+        self.__dict__.pop("_json", None)
+
     def as_json(self) -> str:
         """The wire form as text; made once."""
         return self.json_bytes.decode()

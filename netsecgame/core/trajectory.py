@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netsecgame.core.knowledge import KnownState
+from netsecgame.game_components import Data, Service
+
 if TYPE_CHECKING:
     from netsecgame.game_components import Action, AgentRole, AgentStatus, GameState
 
 #: Steps kept per agent and episode; what follows is played but not recorded.
-MAX_STEPS = 100_000
+MAX_STEPS = 10_000
+
+#: Text in actions and logs kept per agent and episode, in characters; likewise.
+MAX_TEXT = 16 * 1024 * 1024
 
 
 class Trajectory:
@@ -26,13 +32,18 @@ class Trajectory:
         self.actions: list[Action] = []
         self.rewards: list[float] = []
         self.is_cut = False
+        self._text = 0
 
     def __len__(self) -> int:
         return len(self.actions)
 
     def append(self, action: Action, reward: float, state: GameState) -> None:
         """Record one step."""
-        if len(self.actions) >= MAX_STEPS:
+        before = self.states[-1]
+        if state is not before and isinstance(before, KnownState):
+            before.forget_json()
+        self._text += _count_text(action, before, state)
+        if self.is_cut or len(self.actions) >= MAX_STEPS or self._text > MAX_TEXT:
             self.is_cut = True
             return
         self.actions.append(action)
@@ -59,3 +70,20 @@ class Trajectory:
             "agent_role": str(role),
             "agent_name": name,
         }
+
+
+def _count_text(action: Action, before: GameState, state: GameState) -> int:
+    """Characters that this step adds: those an agent may choose at will, and logs that were read."""
+    count = 0
+    for value in action.parameters.values():
+        if isinstance(value, Data):
+            count += len(value.owner) + len(value.id) + len(value.type) + len(value.content)
+        elif isinstance(value, Service):
+            count += len(value.name) + len(value.type) + len(value.version)
+    if state is before or not isinstance(state, KnownState) or not isinstance(before, KnownState):
+        return count
+    known = before.knowledge.logs
+    for address, log in state.knowledge.logs.items():
+        if log is not known.get(address):
+            count += len(log.content)
+    return count

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netsecgame.core.dynamics import Dynamics
 from netsecgame.core.episode import Episode
-from netsecgame.errors import EpisodeOverError, RoleNotAvailableError
+from netsecgame.errors import AlreadyRegisteredError, EpisodeOverError, RoleNotAvailableError
 from netsecgame.game_components import AgentRole, AgentStatus, GameState
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class World:
         part = self.spec.task.roles.get(role)
         if part is None:
             raise RoleNotAvailableError(role, [str(name) for name in self.spec.task.roles])
+        if agent in self.episode.players:
+            raise AlreadyRegisteredError(f"agent {agent} has joined already")
         state = self.dynamics.draw_start(part.start)
         goal = self.dynamics.draw_goal(part.goal)
         self.episode.join(agent, role, state, goal, part.max_steps)

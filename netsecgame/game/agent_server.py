@@ -37,9 +37,9 @@ DEFAULT_MAX_CONNECTIONS = 1_024
 #: A message that is not complete after that long ends its connection.
 DEFAULT_MESSAGE_TIMEOUT_S = 60.0
 
-#: How long what a refused peer still sends is read and thrown away, so that it can read the reason:
+#: How long a peer may take to read its last answer. What it still sends is read and thrown away:
 #: closing a socket with unread input makes the peer lose what it was sent.
-_LINGER_S = 2.0
+_LINGER_S = 5.0
 
 _READ_BYTES = 65_536
 
@@ -88,6 +88,7 @@ class AgentConnection(asyncio.Protocol):
         self._is_admitted = False
         self._is_reading_paused = False
         self._is_parting = False
+        self._is_held = False
 
     # --- called by asyncio ---
 
@@ -155,11 +156,17 @@ class AgentConnection(asyncio.Protocol):
             self._session.close(forbidden(self._peer, refusal))
             self._flush()
 
+    def hold(self) -> None:
+        """The answer has to wait for other agents; the peer must not fill its backlog meanwhile."""
+        self._is_held = True
+        self._update_reading()
+
     def deliver(self, reply_json: bytes) -> None:
         """Send the answer to the message that waits for one."""
         session = self._session
         if session is None or not session.is_awaiting_reply:
             return
+        self._is_held = False
         session.send_reply(bytes(reply_json), close=isinstance(reply_json, Closing))
         self._pump()
 
@@ -171,6 +178,13 @@ class AgentConnection(asyncio.Protocol):
         self._session.close(forbidden(self._peer, reason) if is_waiting else None)
         self._flush()
         if self._output is not None:
+            self._output.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever the peer has not read yet."""
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._output is not None:
             self._output.close()
 
     # --- inside ---
@@ -211,13 +225,14 @@ class AgentConnection(asyncio.Protocol):
         self._is_parting = True
         self._leave()
         self._cancel_timer()
-        may_linger = output.can_write_eof() and not session.eof_received
-        if not may_linger or not self._server.let_linger(self):
+        if session.eof_received or not output.can_write_eof():
             output.close()
-            return
-        output.write_eof()
-        self._set_reading(is_paused=False)
-        self._timer = self._loop.call_later(_LINGER_S, output.close)
+        else:
+            output.write_eof()
+            self._set_reading(is_paused=False)
+        self._timer = self._loop.call_later(_LINGER_S, self.abort)
+        if not self._server.let_linger(self):
+            self.abort()
 
     def _leave(self) -> None:
         """Make room for another peer, and take the agent out of the game."""
@@ -229,7 +244,11 @@ class AgentConnection(asyncio.Protocol):
     def _update_reading(self) -> None:
         session = self._session
         assert session is not None
-        self._set_reading(is_paused=session.is_reading_paused)
+        if session.is_reading_paused and self._is_held:
+            # A socket that is not read does not tell when its peer is gone.
+            self._refuse("too much was sent while an answer had to wait for other agents")
+        else:
+            self._set_reading(is_paused=session.is_reading_paused)
 
     def _set_reading(self, *, is_paused: bool) -> None:
         transport = self._transport
@@ -255,10 +274,12 @@ class AgentConnection(asyncio.Protocol):
 
     def _give_up(self) -> None:
         self._timer = None
-        session = self._session
-        assert session is not None
-        reason = f"the message was not complete after {self._server.message_timeout_s:g} s"
-        session.close(bad_request(self._peer, reason))
+        self._refuse(f"the message was not complete after {self._server.message_timeout_s:g} s")
+
+    def _refuse(self, reason: str) -> None:
+        """Close, and tell the peer why."""
+        assert self._session is not None
+        self._session.close(bad_request(self._peer, reason))
         self._flush()
 
     def _cancel_timer(self) -> None:
@@ -298,6 +319,8 @@ class AgentServer:
         self.message_timeout_s = message_timeout_s
         self._connections: dict[Peer, AgentConnection] = {}
         self._lingering: set[AgentConnection] = set()
+        self._nobody_lingers = asyncio.Event()
+        self._nobody_lingers.set()
 
     @property
     def current_connections(self) -> int:
@@ -339,18 +362,38 @@ class AgentServer:
             del self._connections[peer]
             self.answers_queues.pop(peer, None)
 
+    def hold(self, peer: Peer) -> None:
+        """Note that the answer to a peer has to wait for other agents, maybe for long."""
+        connection = self._connections.get(peer)
+        if connection is not None:
+            connection.hold()
+
     def let_linger(self, connection: AgentConnection) -> bool:
-        """Whether a connection without a place may stay until its peer has read the last answer."""
+        """Whether a connection that takes no more messages may stay until its peer has read all."""
         if len(self._lingering) >= self.max_connections:
             return False
         self._lingering.add(connection)
+        self._nobody_lingers.clear()
         return True
 
     def forget(self, connection: AgentConnection) -> None:
         """A connection is gone."""
         self._lingering.discard(connection)
+        if not self._lingering:
+            self._nobody_lingers.set()
 
-    def end_all(self, reason: str) -> None:
-        """Close every connection; peers that wait for an answer are told why."""
+    async def end_all(self, reason: str, timeout_s: float) -> None:
+        """Close every connection; peers that wait for an answer are told why.
+
+        Args:
+            reason: What they are told.
+            timeout_s: After that time, peers that have not read all that was sent are cut off.
+        """
         for connection in [*self._connections.values(), *self._lingering]:
             connection.end(reason)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._nobody_lingers.wait()
+        except TimeoutError:
+            for connection in self._lingering:
+                connection.abort()

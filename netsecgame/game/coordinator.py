@@ -55,12 +55,11 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from netsecgame.core.episode import Player
     from netsecgame.core.task import GameSpec, RoleCounts
     from netsecgame.protocol.limits import Limits
 
-#: How long open trajectories may take to reach the disk when the server stops.
-FLUSH_TIMEOUT_S = 2.0
+#: How long the last answers and the trajectories may take when the server stops, together.
+STOP_TIMEOUT_S = 2.0
 
 #: Size of the seed that is drawn when the task says `random_seed: random`.
 _RANDOM_SEED_BITS = 32
@@ -81,6 +80,15 @@ class _StepDone(NamedTuple):
 
     task: asyncio.Task[GameState]
     action: Action
+
+
+class _Place(NamedTuple):
+    """Where an agent begins an episode, and what for."""
+
+    agent: Peer
+    role: AgentRole
+    state: GameState
+    goal: Goal
 
 
 class GameCoordinator:
@@ -279,13 +287,24 @@ class GameCoordinator:
 
     async def run_game(self) -> None:
         """Consume the action queue; the only place where the game changes."""
+        queue = self._agent_action_queue
         while True:
-            agent, message = await self._agent_action_queue.get()
-            try:
-                await self._handle(agent, message)
-            except Exception:
-                self.logger.exception("could not carry out a message of %s", agent)
-                self._answer(agent, bad_request(agent, "the server could not carry it out"))
+            await self._serve(*await queue.get())
+            for _ in range(queue.qsize()):
+                await self._serve(*queue.get_nowait())
+            if not queue.empty():
+                # Each answer brings the next message of a peer that pipelines: look after the
+                # other peers in between.
+                await asyncio.sleep(0)
+
+    async def _serve(self, agent: Peer, message: Any) -> None:
+        try:
+            await self._handle(agent, message)
+        except Exception:
+            self.logger.exception("could not carry out a message of %s", agent)
+            self._answer(agent, bad_request(agent, "the server could not carry it out"))
+        if agent in self._parked:
+            self._agent_server.hold(agent)
 
     async def create_agent_queue(self, agent_addr: Peer) -> None:
         """Make sure that an agent has an answer queue; a connection brings its own."""
@@ -313,13 +332,14 @@ class GameCoordinator:
     async def _shut_down(self, server: asyncio.Server, tasks: list[asyncio.Task[Any]]) -> None:
         self.is_listening.clear()
         server.close()
+        deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT_S
         for task in [*tasks, *self._steps.values()]:
             if not task.done():
                 task.cancel()
-        await asyncio.wait([*tasks, *self._steps.values()], timeout=FLUSH_TIMEOUT_S)
-        self._agent_server.end_all("the server is shutting down")
+        await asyncio.wait([*tasks, *self._steps.values()], timeout=STOP_TIMEOUT_S / 4)
+        await self._agent_server.end_all("the server is shutting down", STOP_TIMEOUT_S / 4)
         try:
-            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+            async with asyncio.timeout_at(deadline):
                 for agent in list(self.agents):
                     await self._store_trajectory(agent)
                 await self._store.close()
@@ -370,7 +390,7 @@ class GameCoordinator:
             state, goal = await self.register_agent(
                 agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
             )
-            self._seat(agent, role, state, goal)
+            self._seat(_Place(agent, role, state, Goal.from_any(goal)))
         except (AlreadyRegisteredError, ConfigurationError) as error:
             self._answer(agent, bad_request(agent, str(error)))
             return
@@ -396,10 +416,11 @@ class GameCoordinator:
             has_begun = self._lobby.has_started
             self._lobby.leave(agent)
             await self._announce(self._episode.leave(agent, has_begun=has_begun))
-            await self.remove_agent(agent, player.state)
+            await self._remove_from_world(agent, player.state)
             if not self._lobby.members:
                 # The next agent finds the network as new, not as the last one left it.
-                await self._begin_episode(ResetDecision(None, randomize_topology=False))
+                fresh = ResetDecision(None, randomize_topology=False)
+                self._begin_episode(fresh, await self._restore_world(fresh) or [])
             elif self._lobby.is_unanimous():
                 await self._reset_game()
         farewell = encode_reply(
@@ -414,14 +435,17 @@ class GameCoordinator:
         self._park(agent, _Wait.RESET)
         conflict = self._lobby.find_conflict()
         if conflict is not None:
-            for asker in self._lobby.drop_requests():
-                if asker != agent:
-                    self._episode.withdraw_reset(asker)
-                self._answer(asker, bad_request(asker, f"no reset: {conflict}"))
+            self._refuse_resets(conflict)
             return
         await self._announce(self._episode.request_reset(agent))
         if self._lobby.is_unanimous():
             await self._reset_game()
+
+    def _refuse_resets(self, reason: str) -> None:
+        """Drop all requests; those who asked play on."""
+        for asker in self._lobby.drop_requests():
+            self._episode.withdraw_reset(asker)
+            self._answer(asker, bad_request(asker, f"no reset: {reason}"))
 
     async def _play(self, agent: Peer, action: Action) -> None:
         player = self._episode.player(agent)
@@ -437,19 +461,26 @@ class GameCoordinator:
         self, agent: Peer, step: Coroutine[Any, Any, GameState], action: Action
     ) -> None:
         """Run a step beside the consumer; its result comes back through the queue."""
-        task = asyncio.create_task(step)
-        self._steps[agent] = task
-        task.add_done_callback(
-            lambda done: self._agent_action_queue.put_nowait((agent, _StepDone(done, action)))
-        )
+
+        def hand_in(done: asyncio.Task[GameState]) -> None:
+            if not done.cancelled():
+                done.exception()  # asked for here in case the agent leaves and nobody else does
+            self._agent_action_queue.put_nowait((agent, _StepDone(done, action)))
+
+        task = self._steps[agent] = asyncio.create_task(step)
+        task.add_done_callback(hand_in)
 
     async def _finish_slow_step(self, agent: Peer, done: _StepDone) -> None:
         if self._steps.get(agent) is not done.task:
             return
         del self._steps[agent]
+        if done.task.cancelled():
+            raise RuntimeError("the world cancelled its own step")
         await self._finish_step(agent, done.action, done.task.result())
 
     async def _finish_step(self, agent: Peer, action: Action, state: GameState) -> None:
+        if not isinstance(state, GameState):
+            raise TypeError(f"expected a GameState from step, got {type(state).__name__}")
         settled = self._episode.step(agent, action, state, self._detection_rng)
         player = self._episode.player(agent)
         if player.is_playing:
@@ -538,32 +569,56 @@ class GameCoordinator:
 
     # --- episodes ---
 
-    def _seat(self, agent: Peer, role: AgentRole, state: GameState, goal: Any) -> Player:
-        max_steps = self.config_manager.parser.get_max_steps(role)
-        return self._episode.join(agent, role, state, Goal.from_any(goal), max_steps)
+    def _seat(self, place: _Place) -> None:
+        max_steps = self.config_manager.parser.get_max_steps(place.role)
+        self._episode.join(place.agent, place.role, place.state, place.goal, max_steps)
+
+    async def _remove_from_world(self, agent: Peer, state: GameState) -> None:
+        try:
+            await self.remove_agent(agent, state)
+        except Exception:
+            self.logger.exception("the world could not remove %s", agent)
 
     async def _reset_game(self) -> None:
-        """All agents have asked: store what was, restore the world, and begin anew."""
+        """All agents have asked: restore the world, store what was, and begin anew."""
+        decision = self._lobby.decide()
+        places = await self._restore_world(decision)
+        if places is None:
+            self._refuse_resets("the world could not be restored")
+            return
         for agent, request in self._lobby.requests.items():
             if request.wants_trajectory:
                 self._last_trajectories[agent] = self._trajectory(agent)
             await self._store_trajectory(agent)
-        await self._begin_episode(self._lobby.take_decision())
+        self._lobby.start_anew()
+        self._begin_episode(decision, places)
         self._release_starters()
 
-    async def _begin_episode(self, decision: ResetDecision) -> None:
+    async def _restore_world(self, decision: ResetDecision) -> list[_Place] | None:
+        """Restore the world and get everyone's place in it; None if the world cannot do that."""
+        parser = self.config_manager.parser
+        try:
+            if await self.reset(decision.seed, decision.randomize_topology) is False:
+                return None
+            places = []
+            for agent, (_, role) in self.agents.items():
+                state, goal = await self.reset_agent(
+                    agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
+                )
+                places.append(_Place(agent, role, state, Goal.from_any(goal)))
+        except Exception:
+            self.logger.exception("the world could not be restored")
+            return None
+        return places
+
+    def _begin_episode(self, decision: ResetDecision, places: list[_Place]) -> None:
         self._stored.clear()
         self._episode.restart()
         if decision.seed is not None:
             self.seed = decision.seed
             self._detection_rng = RandomStreams(decision.seed).detection
-        await self.reset(decision.seed, decision.randomize_topology)
-        parser = self.config_manager.parser
-        for agent, (_, role) in self.agents.items():
-            state, goal = await self.reset_agent(
-                agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
-            )
-            self._seat(agent, role, state, goal)
+        for place in places:
+            self._seat(place)
 
     def _trajectory(self, agent: Peer) -> dict[str, Any]:
         name, role = self.agents[agent]

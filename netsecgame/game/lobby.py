@@ -118,14 +118,17 @@ class Lobby(Generic[AgentT]):
         """Whether everybody who is in has asked for a reset."""
         return bool(self.members) and len(self.requests) == len(self.members)
 
-    def take_decision(self) -> ResetDecision:
-        """What was agreed on; the requests are done with, and the game starts anew."""
+    def decide(self) -> ResetDecision:
+        """What the agents that have asked agree on."""
         requests = self.requests.values()
         seed = next((request.seed for request in requests if request.seed is not None), None)
         randomize = seed is not None and all(request.randomize_topology for request in requests)
+        return ResetDecision(seed, randomize)
+
+    def start_anew(self) -> None:
+        """The requests are granted: the game starts, or waits until enough players are there."""
         self.requests = {}
         self.has_started = self.has_quorum()
-        return ResetDecision(seed, randomize)
 
     def drop_requests(self) -> list[AgentT]:
         """Forget all requests; returns who had asked."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from netsecgame.core.task import Position, Word
+from netsecgame.core.topology import LOG_DATA
 from netsecgame.game_components import IP, Data, Network, Service
 
 if TYPE_CHECKING:
@@ -72,4 +73,6 @@ def _convert_datum(entry: str | list[str] | dict[str, str]) -> Data | Word:
     if isinstance(entry, str):
         return Word(entry)
     owner, data_id = entry if isinstance(entry, list) else (entry["owner"], entry["id"])
+    if (owner, data_id) == (LOG_DATA.owner, LOG_DATA.id):
+        return LOG_DATA
     return Data(owner, data_id)

@@ -102,10 +102,10 @@ def test_encode_knows_outsiders_admitted_since_the_last_state() -> None:
 
 def test_encode_of_names_in_any_script_gives_the_bytes_of_the_plain_state() -> None:
     strange = Service('s"q\\l \u00fc', "\n", "\u2603", is_local=False)
-    secret = Data("Zo\u00eb", 'a"b', size=3, type="\U0001f511", content="x\ny")
+    secret = Data("zo\u00eb", 'a"b', size=3, type="\U0001f511", content="x\ny")
     host = Host("h", interfaces(SERVERS, WEB), services=(strange, SSH), data=(secret, TABLE))
     labels = Labels.original(compile_scenario(Scenario("strange", (host,))))
-    state = GameState(known_services={WEB: {strange, SSH}}, known_data={WEB: {secret, TABLE}})
+    state = GameState(known_services={WEB: {strange, SSH}}, known_data={WEB: {secret, TABLE, LOG}})
 
     encoded = labels.state_encoder.encode(knowledge_of(state, labels))
 

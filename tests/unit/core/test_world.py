@@ -252,6 +252,18 @@ def test_false_positive_for_each_blocked_address_of_a_scan_and_each_agent_that_b
     assert world.player("D2").false_positives == 2
 
 
+def test_false_positive_for_a_blocked_address_that_does_not_exist_is_for_naming_it_only() -> None:
+    world = office_world({BENIGN: RoleTask(start=Position(controlled_hosts=(WEB,)))})
+    for name, role in (("A", ATTACKER), ("D", DEFENDER), ("B", BENIGN)):
+        world.register(name, role)
+    world.step("D", block(WEB, WEB, NOWHERE))
+
+    world.step("B", scan(WEB, "10.0.0.0/8"))
+    assert world.player("D").false_positives == 0
+    world.step("B", find_services(WEB, NOWHERE))
+    assert world.player("D").false_positives == 1
+
+
 def test_false_positive_never_for_an_attacker_or_a_pair_that_is_not_blocked() -> None:
     world = office_world()
     world.register("A", ATTACKER)

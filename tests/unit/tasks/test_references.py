@@ -206,3 +206,18 @@ def test_check_references_log_is_data_of_every_scenario() -> None:
     task = Task("bare", {AgentRole.Attacker: RoleTask(goal=goal)})
 
     assert check_references(task, bare_scenario()) == []
+
+
+def test_check_references_the_log_every_device_holds_is_data_it_has() -> None:
+    goal = {"known_data": {"192.168.1.2": [["system", "logfile"]]}}
+
+    task = parse_task(
+        {
+            "coordinator": {"agents": {"Attacker": {"goal": goal}}},
+            "env": {"scenario": SCENARIO.name},
+        }
+    )
+
+    assert check_references(task, SCENARIO) == []
+    (data,) = task.roles[AgentRole.Attacker].goal.known_data.values()
+    assert data == (LOG_DATA,)
