@@ -51,8 +51,6 @@ def line_up(
     has_defender = AgentRole.Defender in task.roles
     if with_defender and not has_defender:
         raise ConfigurationError("this task has no Defender; play it with --defender none")
-    if AgentRole.Attacker not in task.roles:
-        raise ConfigurationError("this task has no Attacker, and nothing happens without one")
     required = task.required_players
     at_least = Counter() if isinstance(required, int) else Counter(required)
     counts = Counter(

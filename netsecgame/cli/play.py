@@ -35,7 +35,7 @@ EXIT_OK, EXIT_FAILED = 0, 1
 START_TIMEOUT_S = 30.0
 
 #: When an agent fails, the server may have failed first; so long is waited to find that out.
-_BLAME_TIMEOUT_S = 1.0
+_BLAME_TIMEOUT_S = 0.5
 
 _LISTENING = re.compile(r"listening on (?P<host>\S+):(?P<port>\d+)")
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -58,7 +58,6 @@ def test_line_up_seats_those_asked_for_and_those_required(
     ("task", "with_defender", "reason"),
     [
         (_task("Attacker"), True, "no Defender"),
-        (_task("Defender"), None, "no Attacker"),
         (_task("Attacker", "Defender", required={"Defender": 1}), False, "waits for 1 Defender"),
     ],
 )

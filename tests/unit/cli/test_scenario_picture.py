@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from netsecgame.cli.scenario_picture import group_addresses, print_picture
 from netsecgame.core.scenario import AllowRule, Host, Interface, Router, Scenario
 from netsecgame.core.topology import compile_scenario
 from netsecgame.game_components import IP, Network
+
+if TYPE_CHECKING:
+    import pytest
 
 INSIDE, OUTSIDE = Network("10.0.0.0", 24), Network("1.2.3.0", 24)
 
