@@ -657,6 +657,10 @@ class GameCoordinator:
         """Whether an agent is no attacker, so that refusing its connections is a false positive."""
         return self.agents[agent_addr][1] is not AgentRole.Attacker
 
+    def count_false_positives(self, agent: Peer) -> int:
+        """The false positives of an agent in this episode."""
+        return self._episode.player(agent).false_positives
+
     def add_false_positive(self, agent: Peer) -> None:
         """Count a false positive of an agent."""
         self._episode.add_false_positive(agent)
