@@ -7,6 +7,8 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY netsecgame netsecgame
 COPY AIDojoCoordinator AIDojoCoordinator
+COPY agents agents
+COPY task_configs task_configs
 RUN python -m venv /opt/netsecgame \
  && /opt/netsecgame/bin/pip install --no-cache-dir ".[server]"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from netsecgame.errors import NetSecGameError, missing_extra
@@ -10,7 +11,7 @@ from netsecgame.errors import NetSecGameError, missing_extra
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
+EXIT_FAILED, EXIT_BAD_CONFIGURATION, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Command line without the program's name; None takes that of the process.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know every character
     try:
         from netsecgame.cli.app import run_command  # noqa: PLC0415 - needs typer
 
@@ -31,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(missing_extra(error, "server")), EXIT_FAILED)
     except OSError as error:
         return _fail(str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     except NetSecGameError as error:
         return _fail(str(error), EXIT_BAD_CONFIGURATION)
 

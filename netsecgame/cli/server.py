@@ -44,7 +44,7 @@ def serve_task(
         if stops_with_stdin:
             _stop_with_stdin(server)
         # One line that people and programs read.
-        print(f"listening on {host}:{server.port} — Ctrl-C stops", flush=True)  # noqa: T201
+        print(f"listening on {host}:{server.port} (Ctrl-C stops)", flush=True)  # noqa: T201
 
     return serve(lambda: world(host, port, task, **options), log_level, announce)
 

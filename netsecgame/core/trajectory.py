@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_STEPS = 10_000
 
 #: Text in actions and logs kept per agent and episode, in characters; likewise.
-MAX_TEXT = 16 * 1024 * 1024
+MAX_TEXT = 64 * 1024 * 1024
 
 
 class Trajectory:
@@ -59,8 +59,9 @@ class Trajectory:
         """The form in which trajectories are stored and sent.
 
         The states' parts are those of the wire; `end_reason` is None when the episode did not end.
+        A trajectory from which steps were left out says so: it has `is_cut` too.
         """
-        return {
+        stored: dict[str, Any] = {
             "trajectory": {
                 "states": [state.as_dict for state in self.states],
                 "actions": [action.as_dict for action in self.actions],
@@ -70,10 +71,13 @@ class Trajectory:
             "agent_role": str(role),
             "agent_name": name,
         }
+        if self.is_cut:
+            stored["is_cut"] = True
+        return stored
 
 
 def _count_text(action: Action, before: GameState, state: GameState) -> int:
-    """Characters that this step adds: those an agent may choose at will, and logs that were read."""
+    """Characters that this step adds: those an agent may choose, and logs that were read."""
     count = 0
     for value in action.parameters.values():
         if isinstance(value, Data):

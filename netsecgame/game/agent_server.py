@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from netsecgame.errors import ConfigurationError
 from netsecgame.game_components import Action, ActionType
 from netsecgame.protocol.limits import Limits
 from netsecgame.protocol.messages import bad_request, forbidden
@@ -87,6 +89,8 @@ class AgentConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_admitted = False
         self._is_reading_paused = False
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self._is_parting = False
         self._is_held = False
 
@@ -252,9 +256,15 @@ class AgentConnection(asyncio.Protocol):
 
     def _set_reading(self, *, is_paused: bool) -> None:
         transport = self._transport
-        if is_paused is self._is_reading_paused or transport is None or transport.is_closing():
+        if is_paused is self._is_reading_paused:
             return
         self._is_reading_paused = is_paused
+        if is_paused:
+            self.may_read.clear()
+        else:
+            self.may_read.set()
+        if transport is None or transport.is_closing():
+            return
         if is_paused:
             transport.pause_reading()
         else:
@@ -312,6 +322,10 @@ class AgentServer:
         limits: Limits | None = None,
         message_timeout_s: float = DEFAULT_MESSAGE_TIMEOUT_S,
     ) -> None:
+        if not 0 < message_timeout_s < math.inf:
+            raise ConfigurationError(
+                f"expected seconds, more than 0, got {message_timeout_s}", path="message_timeout"
+            )
         self.actions_queue = actions_queue
         self.answers_queues = agent_response_queues
         self.max_connections = max_connections
@@ -340,6 +354,7 @@ class AgentServer:
             while data := await reader.read(_READ_BYTES):
                 connection.data_received(data)
                 await writer.drain()
+                await connection.may_read.wait()
             if connection.eof_received():
                 await writer.wait_closed()
         except ConnectionError as broken:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netsecgame.errors import ConfigurationError
+from netsecgame.errors import ConfigurationError, TaskError
 from netsecgame.game.config_parser import ConfigParser
 from netsecgame.game.loading import hash_game
 from netsecgame.game_components import AgentRole
+from netsecgame.tasks import load_task_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,7 @@ class ConfigurationManager:
         self._service_host = service_host
         self._service_port = service_port
         self._parser: ConfigParser | None = None
+        self._came_from_file = False
 
     async def load(self) -> None:
         """Get the task from the service, or from the file if there is no service or it fails.
@@ -65,7 +68,7 @@ class ConfigurationManager:
             try:
                 values = await asyncio.to_thread(_fetch_task, url)
                 self._parser = ConfigParser(config_dict=values)
-            except (OSError, ConfigurationError) as error:
+            except (OSError, HTTPException, ConfigurationError) as error:
                 reason = getattr(error, "reason", error)
                 if self._task_config_file is None:
                     raise ConfigurationError(f"no task from {url}: {reason}") from error
@@ -77,6 +80,7 @@ class ConfigurationManager:
         if self._task_config_file is None:
             raise ValueError("Task configuration source not specified")
         self._parser = ConfigParser(self._task_config_file)
+        self._came_from_file = True
 
     @property
     def parser(self) -> ConfigParser:
@@ -93,6 +97,12 @@ class ConfigurationManager:
     def spec(self) -> GameSpec:
         """The task and its scenario."""
         return self.parser.spec
+
+    def error(self, path: tuple[str, ...], reason: str) -> TaskError:
+        """An error at one place of the task, with its file and line if it came from a file."""
+        if self._came_from_file and self._task_config_file is not None:
+            return load_task_document(self._task_config_file).error(path, reason)
+        return TaskError(reason, path=".".join(path))
 
     def get_all_starting_positions(self) -> dict[AgentRole, dict[str, Any]]:
         """The start position of every role."""
@@ -137,5 +147,5 @@ def _fetch_task(url: str) -> dict[str, Any]:
         raise ConfigurationError(f"longer than {MAX_TASK_BYTES} bytes", source=url)
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConfigurationError(f"no JSON object: {error}", source=url) from error

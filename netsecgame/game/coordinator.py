@@ -172,7 +172,8 @@ class GameCoordinator:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A world that overrides `step` may wait in it, unless it says otherwise."""
         super().__init_subclass__(**kwargs)
-        if "step" in cls.__dict__ and "step_is_immediate" not in cls.__dict__:
+        says = [("step" in c.__dict__, "step_is_immediate" in c.__dict__) for c in cls.__mro__]
+        if next(is_said for has_step, is_said in says if has_step or is_said) is False:
             cls.step_is_immediate = False
 
     # --- what a world says ---

@@ -77,10 +77,12 @@ def check_game(path: str | Path) -> Findings:
     if errors:
         return Findings(errors, [])
     found = find_goals_out_of_reach(GameSpec(loaded.task, scenario), loaded.document)
-    return Findings(
-        [error for role, error in found if role is AgentRole.Attacker],
-        [error for role, error in found if role is not AgentRole.Attacker],
-    )
+    errors.extend(error for role, error in found if role is AgentRole.Attacker)
+    warnings: list[ConfigurationError] = [e for role, e in found if role is not AgentRole.Attacker]
+    if loaded.task.roles[AgentRole.Attacker].goal.is_empty:
+        place = ("coordinator", "agents", AgentRole.Attacker.value)
+        warnings.append(loaded.error(place, "the attacker has no goal, so it can never win"))
+    return Findings(errors, warnings)
 
 
 def find_goals_out_of_reach(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -131,6 +133,38 @@ def test_readme_docker_commands_match_the_dockerfile() -> None:
         assert (ROOT / source).is_file()
     for argument in re.findall(r"--build-arg (\w+)=", shell):
         assert f"ARG {argument}=" in dockerfile
+
+
+def test_dockerfile_copies_all_that_the_wheel_is_made_of(tmp_path: Path) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    build_stage = dockerfile.partition("\nFROM ")[2].partition("\nFROM ")[0]
+    sent = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    for names in re.findall(r"^COPY (.*) \S+$", build_stage, re.MULTILINE):
+        for name in names.split():
+            assert name in sent, f"{name} is not sent to the Docker engine"
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, tmp_path / name)
+            else:
+                shutil.copy(source, tmp_path)
+
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    files = zipfile.ZipFile(wheel).namelist()
+    assert "netsecgame/shipped_agents/scripted_attacker.py" in files
+    assert "netsecgame/shipped_tasks/two_networks_small.yaml" in files
+    assert "netsecgame/scenarios/data/two_networks.yaml" in files
+    assert "netsecgame/tasks/task.schema.json" in files
 
 
 @pytest.mark.parametrize("world", ["NetSecGame", "WhiteBoxNetSecGame"])

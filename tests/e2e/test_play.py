@@ -182,3 +182,17 @@ def test_play_attacker_without_hosts_runs_out_of_steps(folder: Path) -> None:
 
     assert match.returncode == 0, match.stderr
     assert "mean return -15.0" in match.stdout
+
+
+def test_play_nobody_reads_its_output_ends_quietly(folder: Path) -> None:
+    with _playing(folder, "two_networks_tiny.yaml") as match:
+        children = _children(match)
+        assert match.stdout is not None
+        match.stdout.close()
+        match.send_signal(signal.SIGINT)  # it prints its table, to nobody
+        assert match.wait(DEADLINE_S) == 1
+        assert match.stderr is not None
+        errors = match.stderr.read()
+
+    assert errors == ""
+    assert not any(child.is_running() for child in children)

@@ -42,7 +42,7 @@ def _serving(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[s
         try:
             line = process.stdout.readline()
             assert line.startswith("listening on 127.0.0.1:")
-            assert line.endswith(" — Ctrl-C stops\n")
+            assert line.endswith(" (Ctrl-C stops)\n")
             yield process, int(line.split()[2].rpartition(":")[2])
         finally:
             process.kill()

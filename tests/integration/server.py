@@ -332,14 +332,15 @@ async def serving(
     life = asyncio.create_task(running.start_tasks())
     try:
         listening = asyncio.create_task(running.is_listening.wait())
-        async with asyncio.timeout(DEADLINE_S):
-            await asyncio.wait({life, listening}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({life, listening}, return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
         if not life.done():
             server = Server(running, cast("Path", path), errors.texts, life)
-            yield server
-            server.close_clients()
-        running.shutdown_flag.set()
+            try:
+                yield server
+            finally:
+                server.close_clients()
+                running.shutdown_flag.set()
         async with asyncio.timeout(DEADLINE_S):
             await life
     finally:

@@ -119,7 +119,9 @@ async def test_wrong_message_is_refused_by_field_and_costs_nothing(serve: Serve)
     assert (await client.ask(WIN))["observation"]["end"]
 
 
-@pytest.mark.parametrize("extra", [{"blocked_ip": {"ip": SERVER}}, {"blocked_host": {"ip": SERVER}}])
+@pytest.mark.parametrize(
+    "extra", [{"blocked_ip": {"ip": SERVER}}, {"blocked_host": {"ip": SERVER}}]
+)
 async def test_block_takes_either_name_of_its_parameter(
     serve: Serve, extra: dict[str, Any]
 ) -> None:
@@ -279,7 +281,7 @@ async def test_pipelined_game_longer_than_the_backlog_is_answered_whole(serve: S
 # --- chunks ---------------------------------------------------------------------------------------
 
 GAME: list[Message | bytes] = [
-    join(name="Käthe \"{[}]\\"),
+    join(name='Käthe "{[}]\\'),
     IDLE,
     NONSENSE,
     b"garbage ",

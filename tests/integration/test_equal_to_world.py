@@ -1,131 +1,140 @@
-"""What the server shows over TCP is what `core.World` shows, step by step."""
+"""The server and the pure world, played side by side: equal step by step."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from netsecgame import Action, AgentRole, GameState, generate_valid_actions
 from netsecgame.core.world import World
 from netsecgame.game.loading import load_game
-from tests.integration.server import Client, Server, join, reset, serving
+from netsecgame.game_components import AgentRole
+from tests.integration.random_play import CHANCY, choose_action
+from tests.integration.server import join, reset, serving, write_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from tests.integration.server import Client, Reply, Server
 
-    from netsecgame.core.episode import Player
-    from netsecgame.core.task import GameSpec
+TASKS = Path(__file__).resolve().parents[2] / "task_configs"
 
-TASKS = sorted((Path(__file__).resolve().parents[2] / "task_configs").glob("*.yaml"))
-STEPS_PER_EPISODE = 60
-SEEDS = (11, 12, 13)
+A, D, B = AgentRole.Attacker, AgentRole.Defender, AgentRole.Benign
 
+#: Shipped tasks and who plays them; None is the task with all kinds of chance.
+GAMES: list[tuple[str | None, list[AgentRole]]] = [
+    ("two_networks_tiny", [A]),
+    ("two_networks_small", [A, A]),
+    ("two_networks_defended", [A, D, B]),
+    ("two_networks_team", [A, A, D]),
+    ("two_networks_global_defender", [A]),
+    ("two_networks_random", [A, A]),
+    ("two_networks_small_dynamic", [A, B]),
+    ("three_net_scenario", [A]),
+    ("scenario1", [A, B]),
+    (None, [A, D, A, B]),
+]
 
-def roles_to_play(spec: GameSpec) -> list[AgentRole]:
-    """Everyone whom the task waits for, and one of each other role that it has."""
-    required = spec.task.required_players
-    if isinstance(required, int):
-        return [role for role in AgentRole if role in spec.task.roles]
-    roles = [role for role in AgentRole for _ in range(required.get(role, 0))]
-    return roles + [role for role in spec.task.roles if role not in roles]
-
-
-def played(world: World, rng: Random, agents: list[int]) -> Iterator[tuple[int, Action]]:
-    """A game of random actions until all have ended or the steps are used up."""
-    for _ in range(STEPS_PER_EPISODE):
-        for agent in agents:
-            player = world.player(agent)
-            if not player.is_playing:
-                continue
-            known = sorted(generate_valid_actions(player.state, include_blocks=True), key=str)
-            action = rng.choice(known)
-            world.step(agent, action)
-            yield agent, action
+ACTIONS = 350
 
 
-class Match:
-    """The same game on a server and in a pure world, with the same agents."""
+class SideBySide:
+    """One game played by the server and by a `World`.
 
-    def __init__(self, server: Server, world: World) -> None:
+    Attributes:
+        episodes: How many have been played to their end.
+        ends: How the agents' episodes ended.
+    """
+
+    def __init__(self, server: Server, world: World, seed: int) -> None:
         self.server = server
         self.world = world
-        self.clients: list[Client] = []
-        self.waiting: set[int] = set()
+        self.choices = Random(f"{seed}/side by side")
+        self.clients: dict[str, Client] = {}
+        self.held_back: dict[str, str] = {}  # what was played, by agents that wait for its reply
+        self.episodes = 0
+        self.ends: set[str] = set()
 
     async def join(self, roles: list[AgentRole]) -> None:
-        for agent, role in enumerate(roles):
-            self.world.register(agent, role)
-            self.clients.append(await self.server.connect())
-            self.clients[agent].send(join(role.value))
+        for number, role in enumerate(roles):
+            name = f"{role}{number}"
+            client = self.clients[name] = await self.server.connect()
+            client.send(join(role, name))
             await self.server.settle()
-        await self.check_starts()
+            self.world.register(name, role)
+        for name, client in self.clients.items():
+            self.compare_start(name, await client.reply())
 
-    async def play_episode(self, rng: Random) -> None:
-        for agent, action in played(self.world, rng, list(range(len(self.clients)))):
-            self.clients[agent].send(action.as_dict)
-            self.waiting.add(agent)
-            await self.check_answers()
+    async def play(self, actions: int) -> None:
+        played = 0
+        while played < actions:
+            playing = [n for n in self.clients if self.world.player(n).is_playing]
+            if not playing:
+                assert self.held_back == {}
+                await self.reset()
+                continue
+            for name in playing:
+                played += 1
+                await self.act(name)
 
-    async def check_answers(self) -> None:
-        """Who plays on, or knows its final reward, is answered; the others wait."""
-        await self.server.settle()
-        for agent in sorted(self.waiting):
-            player = self.world.player(agent)
-            if player.is_playing or player.is_settled:
-                check_step(await self.clients[agent].reply(), player)
-                self.waiting.remove(agent)
-            else:
-                assert not self.clients[agent].has_reply
+    async def act(self, name: str) -> None:
+        player = self.world.player(name)
+        action = choose_action(player.state, player.role, self.choices)
+        self.world.step(name, action)
+        self.clients[name].send(action.as_dict)
+        self.held_back[name] = str(action)
+        for waiting in list(self.held_back):
+            if self.world.player(waiting).is_playing or self.world.player(waiting).is_settled:
+                played = self.held_back.pop(waiting)
+                self.compare(waiting, await self.clients[waiting].reply(), played)
+        assert not any(self.clients[waiting].has_reply for waiting in self.held_back)
 
-    async def reset(self, seed: int) -> None:
-        free = [agent for agent in range(len(self.clients)) if agent not in self.waiting]
-        held_back = sorted(self.waiting)
-        for agent in free:
-            self.world.episode.request_reset(agent)
-            self.clients[agent].send(reset(seed=seed, randomize_topology=True))
-        # No attacker plays any more, so those who had ended get their last answer now.
-        await self.check_answers()
-        for agent in held_back:
-            self.clients[agent].send(reset(seed=seed, randomize_topology=True))
-        self.world.reset(seed, randomize_topology=True)
-        await self.check_starts()
+    async def reset(self) -> None:
+        self.episodes += 1
+        seed = self.choices.choice((None, self.choices.randrange(1_000)))
+        randomize = self.choices.random() < 0.5
+        self.world.reset(seed, randomize_topology=randomize and seed is not None)
+        for client in self.clients.values():
+            client.send(reset(seed=seed, randomize_topology=randomize))
+        for name, client in self.clients.items():
+            self.compare_start(name, await client.reply())
 
-    async def check_starts(self) -> None:
-        for agent, client in enumerate(self.clients):
-            check_start(await client.reply(), self.world.player(agent))
+    def compare_start(self, name: str, reply: Reply) -> None:
+        player = self.world.player(name)
+        assert reply["status"] in ("GameStatus.CREATED", "GameStatus.RESET_DONE")
+        assert reply["observation"] == {
+            "state": player.state.as_dict,
+            "reward": 0,
+            "end": False,
+            "info": {},
+        }
+        assert reply["message"]["goal"] == player.goal.as_dict
+        assert reply["message"]["max_steps"] == player.max_steps
+
+    def compare(self, name: str, reply: Reply, action: str) -> None:
+        player = self.world.player(name)
+        context = f"episode {self.episodes}, {name} plays {action}"
+        assert reply["status"] == "GameStatus.OK", context
+        told: dict[str, Any] = reply["observation"]
+        assert told["state"] == player.state.as_dict, context
+        assert told["reward"] == player.reward, context
+        assert told["end"] == (not player.is_playing), context
+        if player.is_playing:
+            assert told["info"] == {}, context
+        else:
+            assert told["info"]["end_reason"] == str(player.status), context
+            self.ends.add(player.status.value)
 
 
-def check_step(reply: Mapping[str, Any], player: Player) -> None:
-    shown = reply["observation"]
-    assert shown["state"] == json.loads(player.state.as_json())
-    assert shown["reward"] == player.reward
-    assert shown["end"] is not player.is_playing
-    if shown["end"]:
-        assert shown["info"]["end_reason"] == str(player.status)
-
-
-def check_start(reply: Mapping[str, Any], player: Player) -> None:
-    shown = reply["observation"]
-    assert GameState.from_dict(shown["state"]) == player.state
-    assert (shown["reward"], shown["end"], shown["info"]) == (0, False, {})
-    assert reply["message"]["goal"] == player.goal.as_dict
-    assert reply["message"]["max_steps"] == player.max_steps
-
-
-@pytest.mark.parametrize("task_file", TASKS, ids=lambda path: path.stem)
-async def test_server_playing_a_seeded_game_equals_the_pure_world(
-    task_file: Path, tmp_path: Path
+@pytest.mark.parametrize(("task", "roles"), GAMES, ids=[name or "chancy" for name, _ in GAMES])
+async def test_server_and_world_playing_the_same_are_equal(
+    tmp_path: Path, task: str | None, roles: list[AgentRole]
 ) -> None:
-    spec = load_game(task_file)
-    async with serving(tmp_path, task_file, seed=5) as server:
-        match = Match(server, World(spec, seed=5))
-        await match.join(roles_to_play(spec))
-        for seed in SEEDS:
-            await match.play_episode(Random(seed))
-            await match.reset(seed)
-        await match.play_episode(Random(0))
-        assert not match.waiting or any(p.is_playing for p in match.world.episode.players.values())
+    file = TASKS / f"{task}.yaml" if task else write_task(tmp_path, CHANCY)
+    for seed in (1, 2):
+        async with serving(tmp_path, file, seed=seed) as server:
+            game = SideBySide(server, World(load_game(file), seed), seed)
+            await game.join(roles)
+            await game.play(ACTIONS)
+            assert game.episodes
+            assert game.ends

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netsecgame.core.legal_actions import list_all_actions
-from netsecgame.errors import TaskError
 from netsecgame.game.worlds.NetSecGame import NetSecGame
 
 if TYPE_CHECKING:
@@ -49,11 +48,11 @@ class WhiteBoxNetSecGame(NetSecGame):
 
     def _initialize(self) -> None:
         if self.config_manager.spec.task.use_dynamic_addresses:
-            raise TaskError(
+            reason = (
                 "the white box lists all actions once, so its addresses cannot change; "
-                "set it to false",
-                path="env.use_dynamic_addresses",
+                "set it to false"
             )
+            raise self.config_manager.error(("env", "use_dynamic_addresses"), reason)
         super()._initialize()
 
     @cached_property

@@ -101,10 +101,15 @@ async def _run(world: GameCoordinator, on_ready: Callable[[GameCoordinator], Non
             on_ready(world)
 
     announcement = asyncio.create_task(announce())
-    try:
-        await world.start_tasks()
-    finally:
+    serving = asyncio.create_task(world.start_tasks())
+    await asyncio.wait({serving, announcement}, return_when=asyncio.FIRST_COMPLETED)
+    if announcement.done() and announcement.exception() is not None:
+        world.shutdown_flag.set()
+    await serving
+    if not announcement.done():
         announcement.cancel()
+    else:
+        announcement.result()
 
 
 def set_up_log(level: str) -> None:

@@ -196,7 +196,8 @@ def test_validate_goal_out_of_reach_is_an_error_for_attackers(run: Run, tmp_path
 
 def test_validate_goal_out_of_reach_is_a_warning_for_others(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "task.yaml"
-    attacker = "    Attacker: {start_position: {controlled_hosts: [192.168.2.2]}}"
+    here = "{controlled_hosts: [192.168.2.2]}"
+    attacker = f"    Attacker: {{start_position: {here}, goal: {here}}}"
     path.write_text(UNREACHABLE.format(role="Defender", rest=attacker), encoding="utf-8")
 
     status, output, _ = run("validate", str(path))
@@ -206,6 +207,23 @@ def test_validate_goal_out_of_reach_is_a_warning_for_others(run: Run, tmp_path: 
     assert warning.startswith(f"{path}:5: coordinator.agents.Defender.goal.controlled_hosts: ")
     assert warning.endswith(" (warning)")
     assert verdict == f"✓ {path}: task"
+
+
+def test_validate_attacker_without_a_goal_is_warned_of(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text(
+        "coordinator:\n  agents:\n    Attacker: {max_steps: 5}\nenv: {scenario: one_network}\n",
+        encoding="utf-8",
+    )
+
+    status, output, _ = run("validate", str(path))
+
+    assert status == 0
+    warning, _ = output.splitlines()
+    assert warning == (
+        f"{path}:3: coordinator.agents.Attacker: "
+        "the attacker has no goal, so it can never win (warning)"
+    )
 
 
 @pytest.mark.parametrize(
