@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from netsecgame.core.knowledge import KnownState
 from netsecgame.game_components import Data, Service
 
@@ -15,6 +17,9 @@ MAX_STEPS = 10_000
 
 #: Text in actions and logs kept per agent and episode, in characters; likewise.
 MAX_TEXT = 64 * 1024 * 1024
+
+#: States in the JSON of one trajectory, in bytes: every step has the whole state once more.
+MAX_JSON_BYTES = 32 * 1024 * 1024
 
 
 class Trajectory:
@@ -55,25 +60,42 @@ class Trajectory:
         if self.rewards and not self.is_cut:
             self.rewards[-1] += reward
 
-    def as_dict(self, name: str, role: AgentRole, end_reason: AgentStatus | None) -> dict[str, Any]:
-        """The form in which trajectories are stored and sent.
+    def as_json(self, name: str, role: AgentRole, end_reason: AgentStatus | None) -> bytes:
+        """The form in which trajectories are stored and sent, as UTF-8.
 
         The states' parts are those of the wire; `end_reason` is None when the episode did not end.
-        A trajectory from which steps were left out says so: it has `is_cut` too.
+        The first steps are in it, as many as fit; `is_cut` is there if some were left out.
         """
+        states = self._encode_states()
+        steps = len(states) - 1
         stored: dict[str, Any] = {
             "trajectory": {
-                "states": [state.as_dict for state in self.states],
-                "actions": [action.as_dict for action in self.actions],
-                "rewards": list(self.rewards),
+                "states": states,
+                "actions": [action.as_dict for action in self.actions[:steps]],
+                "rewards": self.rewards[:steps],
             },
             "end_reason": None if end_reason is None else str(end_reason),
             "agent_role": str(role),
             "agent_name": name,
         }
-        if self.is_cut:
+        if self.is_cut or steps < len(self):
             stored["is_cut"] = True
-        return stored
+        return msgspec.json.encode(stored)
+
+    def _encode_states(self) -> list[msgspec.Raw]:
+        encoded: list[msgspec.Raw] = []
+        size = 0
+        before = None
+        for state in self.states:
+            text = encoded[-1] if state is before else msgspec.Raw(state.as_json().encode())
+            if isinstance(state, KnownState):
+                state.forget_json()
+            size += len(text)
+            if encoded and size > MAX_JSON_BYTES:
+                break
+            encoded.append(text)
+            before = state
+        return encoded
 
 
 def _count_text(action: Action, before: GameState, state: GameState) -> int:

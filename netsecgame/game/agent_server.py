@@ -26,13 +26,15 @@ logger = logging.getLogger(__name__)
 
 Peer: TypeAlias = tuple[str, int]
 
+
 #: Put on the shared queue for a peer that hung up: it quits the game.
 QUIT_MESSAGE = Action(ActionType.QuitGame, {}).to_json()
 
 #: Put there after each message of a peer that has already hung up but had sent more: it quits only
 #: if that message has to wait for others. A peer that is gone holds no slot; one that sent all it
-#: had to say and closed its side still gets its answers.
-HANG_UP_MESSAGE = ""
+#: had to say and closed its side still gets its answers. To others it is a QuitGame like any; no
+#: message of a peer ends with white space.
+HANG_UP_MESSAGE = f"{QUIT_MESSAGE}\n"
 
 DEFAULT_MAX_CONNECTIONS = 1_024
 

@@ -16,6 +16,8 @@ import threading
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from netsecgame.core.episode import Episode
 from netsecgame.core.goal import Goal
 from netsecgame.core.knowledge import KnownState
@@ -165,7 +167,7 @@ class GameCoordinator:
         self._episode: Episode
         self._config_hash = ""
         self._parked: dict[Peer, _Wait] = {}
-        self._last_trajectories: dict[Peer, dict[str, Any]] = {}
+        self._last_trajectories: dict[Peer, bytes] = {}
         self._stored: set[Peer] = set()
         self._steps: dict[Peer, asyncio.Task[GameState]] = {}
 
@@ -554,7 +556,7 @@ class GameCoordinator:
     def _confirm_reset(self, agent: Peer) -> bytes:
         _, role = self.agents[agent]
         player = self._episode.player(agent)
-        message = {
+        message: dict[str, Any] = {
             "message": "The game has been reset",
             "max_steps": player.max_steps,
             "goal_description": self._describe_goal(role),
@@ -563,7 +565,7 @@ class GameCoordinator:
         }
         trajectory = self._last_trajectories.pop(agent, None)
         if trajectory is not None:
-            message["last_trajectory"] = trajectory
+            message["last_trajectory"] = msgspec.Raw(trajectory)
         return encode_reply(
             agent, GameStatus.RESET_DONE, state_json=_encode_state(player.state), message=message
         )
@@ -621,11 +623,11 @@ class GameCoordinator:
         for place in places:
             self._seat(place)
 
-    def _trajectory(self, agent: Peer) -> dict[str, Any]:
+    def _trajectory(self, agent: Peer) -> bytes:
         name, role = self.agents[agent]
         player = self._episode.player(agent)
         end_reason = None if player.is_playing else player.status
-        return player.trajectory.as_dict(name, role, end_reason)
+        return player.trajectory.as_json(name, role, end_reason)
 
     async def _store_trajectory(self, agent: Peer) -> None:
         """Store an agent's trajectory if the task says so: once an episode, and not if empty."""

@@ -6,14 +6,11 @@ import asyncio
 import logging
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiofiles
-import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from netsecgame.game_components import AgentRole
 
 logger = logging.getLogger(__name__)
@@ -21,8 +18,8 @@ logger = logging.getLogger(__name__)
 #: Where trajectories are stored, under the working directory.
 DIRECTORY = Path("logs") / "trajectories"
 
-#: Lines that may wait for the disk; further episodes wait with their end until there is room.
-MAX_WAITING_LINES = 1_000
+#: What may wait for the disk; further episodes wait with their end until there is room.
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 
 class TrajectoryStore:
@@ -33,22 +30,28 @@ class TrajectoryStore:
 
     def __init__(self, directory: Path = DIRECTORY) -> None:
         self._directory = directory
-        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING_LINES)
+        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self._waiting_bytes = 0
+        self._has_room = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
-    async def save(self, name: str, role: AgentRole, trajectory: Mapping[str, Any]) -> None:
-        """Queue one trajectory; waits only while very many are queued.
+    async def save(self, name: str, role: AgentRole, trajectory: bytes) -> None:
+        """Queue one trajectory; waits only while very much is queued.
 
         Args:
             name: The agent's cleaned name.
             role: Its role.
-            trajectory: As `core.trajectory.Trajectory.as_dict` makes it.
+            trajectory: As `core.trajectory.Trajectory.as_json` makes it.
         """
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         day = datetime.now().astimezone().date().isoformat()
-        line = msgspec.json.encode(trajectory) + b"\n"
-        await self._waiting.put((f"{day}_{name}_{role}.jsonl", line))
+        while self._waiting_bytes > MAX_WAITING_BYTES:
+            self._has_room.clear()
+            await self._has_room.wait()
+        line = trajectory + b"\n"
+        self._waiting_bytes += len(line)
+        self._waiting.put_nowait((f"{day}_{name}_{role}.jsonl", line))
 
     async def close(self) -> None:
         """Wait until everything is written."""
@@ -66,6 +69,8 @@ class TrajectoryStore:
             except OSError:
                 logger.exception("could not store a trajectory in %s", self._directory / file_name)
             finally:
+                self._waiting_bytes -= len(line)
+                self._has_room.set()
                 self._waiting.task_done()
 
     async def _append(self, path: Path, line: bytes) -> None:

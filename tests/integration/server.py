@@ -175,16 +175,26 @@ class Client(asyncio.Protocol):
             ClosedError: If there is none and will be none.
             TimeoutError: If none comes in time.
         """
+        return _read(await self.raw_reply())
+
+    async def raw_reply(self) -> bytes:
+        """The bytes of the next reply without its marker; errors as for `reply`."""
         async with asyncio.timeout(DEADLINE_S):
             while (end := self.received.find(b"EOF")) < 0:
                 if self.is_ended:
                     raise ClosedError(bytes(self.received))
                 self._changed.clear()
                 await self._changed.wait()
-        reply = json.loads(self.received[:end])
+        raw = bytes(self.received[:end])
         del self.received[: end + 3]
-        assert isinstance(reply, dict)
-        return reply
+        return raw
+
+    async def all_replies(self) -> list[Reply]:
+        """All replies until the server closes; nothing may stand behind the last one."""
+        await self.wait_until_ended()
+        *replies, rest = self.received.split(b"EOF")
+        assert rest == b""
+        return [_read(raw) for raw in replies]
 
     async def ask(self, question: Message | bytes) -> Reply:
         """Send one message and read its reply."""
@@ -230,6 +240,12 @@ class Client(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._may_write.set()
+
+
+def _read(raw: bytes | bytearray) -> Reply:
+    reply = json.loads(raw)
+    assert isinstance(reply, dict)
+    return reply
 
 
 # --- the server -----------------------------------------------------------------------------------

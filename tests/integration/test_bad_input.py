@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -380,13 +381,7 @@ async def converse(server: Server, chunks: list[bytes]) -> list[dict[str, Any]]:
         client.send(chunk)
         await asyncio.sleep(0)
     client.end_input()
-    replies = []
-    while True:
-        try:
-            replies.append(await client.reply())
-        except ClosedError as rest:
-            assert rest.args == (b"",)
-            break
+    replies = await client.all_replies()
     client.drop()
     witness = await server.join()
     assert (await witness.ask(WIN))["observation"]["end"]
@@ -407,7 +402,7 @@ def bounded(examples: int) -> Callable[[Any], Any]:
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     ends = sorted({0, len(data), *(position for position in at if position < len(data))})
-    return [data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(ends)]
 
 
 @bounded(100)
@@ -496,7 +491,7 @@ def expected_statuses(messages: list[Message]) -> list[str]:
     role = ""
     steps = 0
     has_won = False
-    told = []
+    told: list[str] = []
     for question in messages:
         kind = question["action_type"].removeprefix("ActionType.")
         if kind == "QuitGame":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import TYPE_CHECKING
 
 from netsecgame.game_components import AgentRole, GameState
 from tests.integration.processes import serving_process
 from tests.integration.random_play import CHANCY, choose_action
-from tests.integration.server import DEADLINE_S, NONSENSE, join, reset, write_task
+from tests.integration.server import NONSENSE, join, reset, write_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,20 +17,12 @@ if TYPE_CHECKING:
     from tests.integration.processes import ServerProcess
     from tests.integration.server import Client, Message
 
-import asyncio
-import json
-
 ROLES = [AgentRole.Attacker, AgentRole.Defender, AgentRole.Benign]
 
 
 async def read_raw(client: Client) -> bytes:
     """The next reply as it came, but for the client's port."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not client.has_reply:
-            await asyncio.sleep(0)
-    end = client.received.index(b"EOF") + 3
-    raw = bytes(client.received[:end])
-    del client.received[:end]
+    raw = await client.raw_reply()
     port = str(client.address[1]).encode()
     assert raw.startswith(b'{"to_agent":["127.0.0.1",' + port)
     return raw.replace(port, b"PORT", 1)
@@ -74,9 +67,7 @@ async def record(server: ServerProcess) -> Conversation:
 
 
 def state_in(answer: bytes) -> GameState:
-    return GameState.from_dict(
-        json.loads(answer[:-3].replace(b"PORT", b"1"))["observation"]["state"]
-    )
+    return GameState.from_dict(json.loads(answer.replace(b"PORT", b"1"))["observation"]["state"])
 
 
 async def repeat(server: ServerProcess, recorded: Conversation) -> Conversation:

@@ -102,13 +102,13 @@ def test_append_lets_go_of_the_json_of_states_that_are_past() -> None:
     assert first.json_bytes == before
 
 
-def test_as_dict_is_the_stored_form() -> None:
+def test_as_json_is_the_stored_form() -> None:
     trajectory = Trajectory(view(PC))
     trajectory.append(scan(PC, SERVERS), 99, view(PC, WEB))
 
-    stored = trajectory.as_dict("Ada", ATTACKER, AgentStatus.Success)
+    stored = trajectory.as_json("Ada", ATTACKER, AgentStatus.Success)
 
-    assert json.loads(json.dumps(stored)) == {
+    assert json.loads(stored) == {
         "trajectory": {
             "states": [view(PC).as_dict, view(PC, WEB).as_dict],
             "actions": [scan(PC, SERVERS).as_dict],
@@ -118,4 +118,27 @@ def test_as_dict_is_the_stored_form() -> None:
         "agent_role": "Attacker",
         "agent_name": "Ada",
     }
-    assert trajectory.as_dict("Ada", ATTACKER, None)["end_reason"] is None
+    assert json.loads(trajectory.as_json("Ada", ATTACKER, None))["end_reason"] is None
+
+
+def test_as_json_holds_the_first_steps_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    trajectory = Trajectory(view(PC))
+    for reward in range(5):
+        trajectory.append(scan(PC, SERVERS), reward, view(PC))
+    monkeypatch.setattr(module, "MAX_JSON_BYTES", 3 * len(view(PC).as_json()))
+
+    stored = json.loads(trajectory.as_json("Ada", ATTACKER, None))
+
+    assert stored["trajectory"]["rewards"] == [0, 1]
+    assert len(stored["trajectory"]["actions"]) == 2
+    assert stored["trajectory"]["states"] == [view(PC).as_dict] * 3
+    assert stored["is_cut"]
+
+
+def test_as_json_says_so_when_steps_were_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_STEPS", 1)
+    trajectory = Trajectory(view(PC))
+    for _ in range(2):
+        trajectory.append(scan(PC, SERVERS), -1, view(PC))
+
+    assert json.loads(trajectory.as_json("Ada", ATTACKER, None))["is_cut"]
