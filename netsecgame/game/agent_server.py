@@ -8,6 +8,7 @@ queue.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import socket
@@ -234,7 +235,8 @@ class AgentConnection(asyncio.Protocol):
         if session.eof_received or not output.can_write_eof():
             output.close()
         else:
-            output.write_eof()
+            with contextlib.suppress(OSError):  # the peer may have broken the connection by now
+                output.write_eof()
             self._set_reading(is_paused=False)
         self._timer = self._loop.call_later(_LINGER_S, self.abort)
         if not self._server.let_linger(self):

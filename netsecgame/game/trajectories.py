@@ -63,25 +63,35 @@ class TrajectoryStore:
 
     async def _write_all(self) -> None:
         while True:
-            file_name, line = await self._waiting.get()
+            batch = [await self._waiting.get()]
+            while not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            by_file: dict[str, list[bytes]] = {}
+            for file_name, line in batch:
+                by_file.setdefault(file_name, []).append(line)
             try:
-                await self._append(self._directory / file_name, line)
-            except OSError:
-                logger.exception("could not store a trajectory in %s", self._directory / file_name)
+                for file_name, lines in by_file.items():
+                    await self._append(self._directory / file_name, b"".join(lines))
             finally:
-                self._waiting_bytes -= len(line)
+                self._waiting_bytes -= sum(len(line) for _, line in batch)
                 self._has_room.set()
-                self._waiting.task_done()
+                for _ in batch:
+                    self._waiting.task_done()
 
-    async def _append(self, path: Path, line: bytes) -> None:
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        async with aiofiles.open(path, "ab", buffering=0) as file:
-            size = await file.tell()
-            try:
-                is_whole = await file.write(line) == len(line)
-            except OSError:
-                await file.truncate(size)
-                raise
-            if not is_whole:
-                await file.truncate(size)
-                raise OSError(f"{path}: no room for {len(line)} bytes")
+    async def _append(self, path: Path, lines: bytes) -> None:
+        """Write whole lines, or nothing; opening the file costs more than writing them."""
+        try:
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            async with aiofiles.open(path, "ab", buffering=0) as file:
+                size = await file.tell()
+                written = 0
+                try:
+                    written = await file.write(lines)
+                finally:
+                    if written != len(lines):
+                        await file.truncate(size)
+        except OSError:
+            logger.exception("could not store trajectories in %s", path)
+        else:
+            if written != len(lines):
+                logger.error("could not store trajectories in %s: no room", path)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netsecgame.protocol import Limits
+from tests.integration.sandbox import Sandbox
 from tests.integration.server import (
     CLIENT,
-    DEADLINE_S,
     HOST,
     IDLE,
     NONSENSE,
@@ -25,7 +25,6 @@ from tests.integration.server import (
     WIN,
     Client,
     ClosedError,
-    Server,
     act,
     block,
     join,
@@ -33,14 +32,12 @@ from tests.integration.server import (
     message,
     reset,
     scan,
-    serving,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
-    from tests.integration.server import Message, Serve
+    from tests.integration.server import Message, Serve, Server
 
 STATUSES = {
     "GameStatus.OK",
@@ -344,31 +341,16 @@ async def test_thousand_pipelined_messages_are_answered_in_order(serve: Serve) -
 # --- anything at all ------------------------------------------------------------------------------
 
 
-class Sandbox:
-    """One server for many examples, in an event loop of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._context = serving(folder, make_task(attacker={"max_steps": 20}))
-        self.server: Server = self.run(self._context.__aenter__())
-
-    def run(self, coroutine: Awaitable[Any]) -> Any:
-        async def bounded() -> Any:
-            async with asyncio.timeout(4 * DEADLINE_S):
-                return await coroutine
-
-        return self.loop.run_until_complete(bounded())
-
-    def close(self) -> None:
-        self.run(self._context.__aexit__(None, None, None))
-        self.loop.close()
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path_factory.mktemp("sandbox")) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
-    yield sandbox
-    sandbox.close()
+def lone_server(sandbox: Sandbox) -> Server:
+    """One server for many examples."""
+    return sandbox.serve(make_task(attacker={"max_steps": 20}))
 
 
 async def converse(server: Server, chunks: list[bytes]) -> list[dict[str, Any]]:
@@ -407,8 +389,10 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 
 @bounded(100)
 @given(data=st.binary(max_size=300), at=st.lists(st.integers(0, 300), max_size=4))
-def test_any_bytes_are_survived(sandbox: Sandbox, data: bytes, at: list[int]) -> None:
-    for reply in sandbox.run(converse(sandbox.server, cut(data, at))):
+def test_any_bytes_are_survived(
+    sandbox: Sandbox, lone_server: Server, data: bytes, at: list[int]
+) -> None:
+    for reply in sandbox.run(converse(lone_server, cut(data, at))):
         assert reply["status"] in STATUSES
 
 
@@ -439,10 +423,12 @@ shapes = st.fixed_dictionaries(
 
 @bounded(100)
 @given(values=st.lists(json_values.filter(lambda v: isinstance(v, list | dict)) | shapes))
-def test_any_json_gets_one_reply_for_each_value(sandbox: Sandbox, values: list[Any]) -> None:
+def test_any_json_gets_one_reply_for_each_value(
+    sandbox: Sandbox, lone_server: Server, values: list[Any]
+) -> None:
     data = b"".join(json.dumps(value).encode() for value in values)
 
-    replies = sandbox.run(converse(sandbox.server, [data]))
+    replies = sandbox.run(converse(lone_server, [data]))
 
     quits = [
         i
@@ -477,11 +463,11 @@ valid_messages = st.sampled_from(
 @bounded(100)
 @given(messages=st.lists(valid_messages, max_size=30), at=st.lists(st.integers(0, 3_000)))
 def test_valid_messages_in_any_state_get_their_replies(
-    sandbox: Sandbox, messages: list[Message], at: list[int]
+    sandbox: Sandbox, lone_server: Server, messages: list[Message], at: list[int]
 ) -> None:
     data = as_bytes(list(messages))
 
-    replies = sandbox.run(converse(sandbox.server, cut(data, at)))
+    replies = sandbox.run(converse(lone_server, cut(data, at)))
 
     assert [r["status"] for r in replies] == expected_statuses(messages)
 

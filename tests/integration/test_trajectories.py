@@ -224,5 +224,5 @@ async def test_folder_that_cannot_be_written_does_not_stop_the_game(serve: Serve
 
     await server.stop()
 
-    assert "could not store a trajectory" in server.errors[0]
+    assert "could not store trajectories" in server.errors[0]
     server.errors.clear()
