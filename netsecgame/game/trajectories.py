@@ -66,6 +66,7 @@ class TrajectoryStore:
             batch = [await self._waiting.get()]
             while not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
+            # Opening a file costs more than writing a line to it.
             by_file: dict[str, list[bytes]] = {}
             for file_name, line in batch:
                 by_file.setdefault(file_name, []).append(line)
@@ -79,7 +80,7 @@ class TrajectoryStore:
                     self._waiting.task_done()
 
     async def _append(self, path: Path, lines: bytes) -> None:
-        """Write whole lines, or nothing; opening the file costs more than writing them."""
+        """Write whole lines, as many as there is room for."""
         try:
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             async with aiofiles.open(path, "ab", buffering=0) as file:
@@ -89,7 +90,7 @@ class TrajectoryStore:
                     written = await file.write(lines)
                 finally:
                     if written != len(lines):
-                        await file.truncate(size)
+                        await file.truncate(size + lines.rfind(b"\n", 0, written) + 1)
         except OSError:
             logger.exception("could not store trajectories in %s", path)
         else:

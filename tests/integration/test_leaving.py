@@ -144,3 +144,17 @@ async def test_peer_that_says_nothing_and_hangs_up_leaves_no_trace(serve: Serve)
 
     assert server.world._agent_server.current_connections == 1
     assert len(server.world._agent_response_queues) == 1
+
+
+async def test_peer_that_does_not_wait_for_its_farewell_does_no_harm(serve: Serve) -> None:
+    server = await serve()
+    other = await server.join()
+    for last in (QUIT, b"[" * 100):
+        for _ in range(10):
+            client = await server.join()
+            client.send(last)
+            client.drop()
+            await server.settle()
+            assert list(server.world.agents) == [other.peer]
+
+    assert server.errors == []

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.processes import ServerProcess
+    from tests.integration.server import Serve
 
 #: Costs a step and changes nothing, not even a log.
 IN_VAIN = scan(CLIENT, {"ip": "10.0.0.0", "mask": 8})
@@ -228,3 +229,27 @@ async def test_thousands_of_agents_come_and_go_and_leave_nothing_behind(tmp_path
         # Nobody that has left is waited for.
         assert (await stays.ask(reset(seed=1)))["status"] == "GameStatus.RESET_DONE"
         assert (await stays.ask(WIN))["observation"]["end"]
+
+
+async def test_trajectory_of_a_long_episode_is_cut_to_a_bounded_size(serve: Serve) -> None:
+    server = await serve()
+    writer, reader = await server.join(), await server.join("Defender")
+    writer.send(*[scan(CLIENT, {"ip": CLIENT, "mask": 32})] * 1_000)
+    for _ in range(1_000):
+        await writer.reply()
+    # From now on every state has a long log in it.
+    assert len(json.dumps(await reader.ask(IDLE))) > 60_000
+    for _ in range(9):
+        reader.send(*[IN_VAIN] * 60)
+        for _ in range(60):
+            await reader.reply()
+    writer.send(reset())
+
+    reader.send(reset(request_trajectory=True))
+
+    raw = await reader.raw_reply()
+    assert len(raw) < 33 * MIB
+    told = json.loads(raw)["message"]["last_trajectory"]
+    assert told["is_cut"]
+    assert 400 < len(told["trajectory"]["actions"]) < 541
+    assert len(told["trajectory"]["states"]) == len(told["trajectory"]["actions"]) + 1
