@@ -137,12 +137,18 @@ def _fetch_task(url: str) -> dict[str, Any]:
         OSError: If it cannot be fetched.
         ConfigurationError: If it is no JSON object.
     """
-    from urllib.request import urlopen  # noqa: PLC0415 - 30 ms that most servers do not need
+    # 30 ms that most servers do not need.
+    from urllib.error import HTTPError  # noqa: PLC0415
+    from urllib.request import urlopen  # noqa: PLC0415
 
-    with urlopen(url, timeout=SERVICE_TIMEOUT_S) as response:
-        if response.status != HTTPStatus.OK:
-            raise ConfigurationError(f"expected status 200, got {response.status}", source=url)
-        content = response.read(MAX_TASK_BYTES + 1)
+    try:
+        with urlopen(url, timeout=SERVICE_TIMEOUT_S) as response:
+            if response.status != HTTPStatus.OK:
+                raise ConfigurationError(f"expected status 200, got {response.status}", source=url)
+            content = response.read(MAX_TASK_BYTES + 1)
+    except HTTPError as error:
+        error.close()  # it has kept the connection
+        raise
     if len(content) > MAX_TASK_BYTES:
         raise ConfigurationError(f"longer than {MAX_TASK_BYTES} bytes", source=url)
     try:
