@@ -52,6 +52,15 @@ async def percentile_99(client: Client, rounds: int = 300) -> float:
     return sorted(times)[rounds * 99 // 100]
 
 
+async def fill_the_view(client: Client) -> None:
+    """Have a long log in the view, so that each reply is of 60 KB."""
+    client.send(*[scan(CLIENT, {"ip": CLIENT, "mask": 32})] * 1_000)
+    for _ in range(1_000):
+        await client.reply()
+    client.send(IDLE)
+    assert len(await client.raw_reply()) > 60_000
+
+
 class Measured:
     """A server process under load."""
 
@@ -103,14 +112,16 @@ async def test_peer_that_pipelines_a_lot_does_not_hold_up_others(tmp_path: Path)
 async def test_peers_that_never_read_cost_bounded_memory_and_no_time(tmp_path: Path) -> None:
     async with measured(tmp_path) as load:
         other = await load.join()
-        deaf = [await load.join() for _ in range(10)]
+        deaf = [await load.join() for _ in range(5)]
+        for client in deaf:
+            await fill_the_view(client)
         before = load.memory_mib
         for client in deaf:
             client.transport.pause_reading()
-            # Each is good for about 50 MB of replies.
-            client.send(json.dumps(IN_VAIN).encode() * 50_000)
+            # Each asks for some 60 MB of replies, which the server has the time to write.
+            client.send(json.dumps(IN_VAIN).encode() * 1_000)
 
-        assert await percentile_99(other, 1_000) < GENEROUS_S
+        assert await percentile_99(other, 1_200) < GENEROUS_S
         assert load.memory_mib - before < 30
 
         for client in deaf:
@@ -234,11 +245,7 @@ async def test_thousands_of_agents_come_and_go_and_leave_nothing_behind(tmp_path
 async def test_trajectory_of_a_long_episode_is_cut_to_a_bounded_size(serve: Serve) -> None:
     server = await serve()
     writer, reader = await server.join(), await server.join("Defender")
-    writer.send(*[scan(CLIENT, {"ip": CLIENT, "mask": 32})] * 1_000)
-    for _ in range(1_000):
-        await writer.reply()
-    # From now on every state has a long log in it.
-    assert len(json.dumps(await reader.ask(IDLE))) > 60_000
+    await fill_the_view(reader)
     for _ in range(9):
         reader.send(*[IN_VAIN] * 60)
         for _ in range(60):
@@ -251,5 +258,5 @@ async def test_trajectory_of_a_long_episode_is_cut_to_a_bounded_size(serve: Serv
     assert len(raw) < 33 * MIB
     told = json.loads(raw)["message"]["last_trajectory"]
     assert told["is_cut"]
-    assert 400 < len(told["trajectory"]["actions"]) < 541
+    assert 1_400 < len(told["trajectory"]["actions"]) < 1_001 + 540
     assert len(told["trajectory"]["states"]) == len(told["trajectory"]["actions"]) + 1
