@@ -44,7 +44,7 @@ DEFAULT_MESSAGE_TIMEOUT_S = 60.0
 
 #: How long a peer may take to read its last answer. What it still sends is read and thrown away:
 #: closing a socket with unread input makes the peer lose what it was sent.
-_LINGER_S = 5.0
+_LINGER_S = 30.0
 
 _READ_BYTES = 65_536
 
@@ -309,8 +309,8 @@ class AgentServer:
     give `connect` to `loop.create_server`, which is faster.
 
     Attributes:
-        actions_queue: Gets `(peer, message)`; at most two entries a connection wait in it, so it
-            needs no bound of its own.
+        actions_queue: Gets `(peer, message)`; at most three entries a connection wait in it, so
+            it needs no bound of its own.
         answers_queues: An `AnswerQueue` for every open connection.
         max_connections: Further peers are refused.
         limits: Bounds on messages and backlog.

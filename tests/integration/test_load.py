@@ -172,6 +172,22 @@ async def test_peer_byte_by_byte_slows_nobody(tmp_path: Path) -> None:
         assert (await slow.reply())["status"] == "GameStatus.BAD_REQUEST"
 
 
+async def test_peers_that_are_refused_and_do_not_hang_up_take_bounded_descriptors(
+    tmp_path: Path,
+) -> None:
+    async with measured(tmp_path, "-l", "ERROR", "--max_connections", "10") as load:
+        before = load.descriptors
+        joined = [await load.join() for _ in range(10)]
+
+        refused = [await load.server.connect() for _ in range(100)]
+        for client in refused:
+            (reply,) = await client.all_replies()
+            assert reply["status"] == "GameStatus.FORBIDDEN"
+
+        assert load.descriptors <= before + 2 * len(joined) + 2
+        assert (await joined[0].ask(IN_VAIN))["status"] == "GameStatus.OK"
+
+
 # --- the long run ---------------------------------------------------------------------------------
 
 ROUNDS = 10_000

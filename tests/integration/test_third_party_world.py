@@ -284,6 +284,31 @@ async def test_step_that_is_cancelled_from_within_is_a_bad_request(serve: Serve)
     server.errors.clear()
 
 
+class ForgetfulWorld(PlainWorld):
+    """Forgets to return the state when an agent looks for services."""
+
+    async def step(self, agent_id: Peer, agent_state: GameState, action: Action) -> GameState:
+        if action.type is ActionType.FindServices:
+            return None  # type: ignore[return-value]
+        return await super().step(agent_id, agent_state, action)
+
+
+async def test_step_that_gives_no_state_is_a_bad_request_and_costs_no_step(serve: Serve) -> None:
+    server = await serve(world=ForgetfulWorld)
+    client = await server.join()
+
+    reply = await client.ask(act("FindServices", CLIENT, CLIENT))
+
+    assert reply["status"] == "GameStatus.BAD_REQUEST"
+    assert "NoneType" not in reply["message"]["message"]
+    assert (await client.ask(IDLE))["status"] == "GameStatus.OK"
+    player = server.world._episode.player(client.peer)
+    assert (player.steps, len(player.trajectory)) == (1, 1)
+    (error,) = server.errors
+    assert "expected a GameState from step, got NoneType" in error
+    server.errors.clear()
+
+
 async def test_join_that_fails_is_a_bad_request_and_may_be_tried_again(serve: Serve) -> None:
     server = await serve(world=FailingWorld)
     server.world.fails = "register_agent"  # type: ignore[attr-defined]
