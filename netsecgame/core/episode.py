@@ -68,6 +68,11 @@ class Player:
         """Whether it may act."""
         return is_playing(self.status)
 
+    @property
+    def is_out_of_steps(self) -> bool:
+        """Whether it has used up its step limit, if it has one."""
+        return self.max_steps is not None and self.steps >= self.max_steps
+
 
 class Episode:
     """The players of one episode and the rules of its end.
@@ -252,7 +257,7 @@ class Episode:
             and player.history.is_detected(action, self._detection, rng)
         ):
             return AgentStatus.Fail
-        if player.max_steps is not None and player.steps >= player.max_steps:
+        if player.is_out_of_steps:
             return AgentStatus.TimeoutReached
         return player.status
 

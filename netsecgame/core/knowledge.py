@@ -128,6 +128,11 @@ class KnownState(GameState):
         return cached
 
 
+def encode_state(state: GameState) -> bytes:
+    """The wire form of any state as UTF-8; that of the world's own is made only once."""
+    return state.json_bytes if isinstance(state, KnownState) else state.as_json().encode()
+
+
 def _hosts(mask: int, labels: Labels) -> set[IP]:
     return {labels.addresses[index] for index in iter_bits(mask)}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netsecgame.core.knowledge import KnownState
+from netsecgame.core.knowledge import KnownState, encode_state
 from netsecgame.game_components import Data, Service
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Trajectory:
         size = 0
         before = None
         for state in self.states:
-            text = encoded[-1] if state is before else msgspec.Raw(state.as_json().encode())
+            text = encoded[-1] if state is before else msgspec.Raw(encode_state(state))
             if isinstance(state, KnownState):
                 state.forget_json()
             size += len(text)

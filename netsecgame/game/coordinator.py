@@ -14,13 +14,13 @@ import secrets
 import signal
 import threading
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from netsecgame.core.episode import Episode
 from netsecgame.core.goal import Goal
-from netsecgame.core.knowledge import KnownState
+from netsecgame.core.knowledge import encode_state
 from netsecgame.core.rng import RandomStreams
 from netsecgame.core.world import DEFAULT_SEED
 from netsecgame.errors import (
@@ -54,7 +54,7 @@ from netsecgame.protocol.messages import bad_request, decode_request, encode_rep
 from netsecgame.utils.utils import clean_agent_name
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from pathlib import Path
 
     from netsecgame.core.task import GameSpec, RoleCounts
@@ -91,6 +91,12 @@ class _Place(NamedTuple):
     role: AgentRole
     state: GameState
     goal: Goal
+
+
+#: `register_agent` or `reset_agent` of a world.
+_AskForPlace: TypeAlias = (
+    "Callable[[Peer, AgentRole, dict[str, Any], dict[str, Any]], Awaitable[tuple[GameState, Any]]]"
+)
 
 
 class GameCoordinator:
@@ -388,12 +394,8 @@ class GameCoordinator:
             refusal = RoleNotAvailableError(role, map(str, roles))
             self._answer(agent, bad_request(agent, str(refusal)))
             return
-        parser = self.config_manager.parser
         try:
-            state, goal = await self.register_agent(
-                agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
-            )
-            self._seat(_Place(agent, role, state, Goal.from_any(goal)))
+            self._seat(await self._ask_for_place(self.register_agent, agent, role))
         except (AlreadyRegisteredError, ConfigurationError) as error:
             self._answer(agent, bad_request(agent, str(error)))
             return
@@ -531,46 +533,47 @@ class GameCoordinator:
         return encode_reply(
             agent,
             status,
-            state_json=_encode_state(player.state),
+            state_json=encode_state(player.state),
             reward=player.reward,
             end=not player.is_playing,
             info=info,
         )
 
     def _welcome(self, agent: Peer) -> bytes:
-        _, role = self.agents[agent]
-        player = self._episode.player(agent)
-        message = {
-            "message": f"Welcome, {self.agents[agent][0]}, you are {role}",
-            "max_steps": player.max_steps,
-            "goal_description": self._describe_goal(role),
-            "actions": _ALL_ACTIONS,
-            "configuration_hash": self._config_hash,
-            "goal": player.goal.as_dict,
-            **self._join_extras(),
-        }
-        return encode_reply(
-            agent, GameStatus.CREATED, state_json=_encode_state(player.state), message=message
+        name, role = self.agents[agent]
+        extras = {"actions": _ALL_ACTIONS, **self._join_extras()}
+        return self._tell_start(
+            agent, GameStatus.CREATED, f"Welcome, {name}, you are {role}", extras
         )
 
     def _confirm_reset(self, agent: Peer) -> bytes:
+        trajectory = self._last_trajectories.pop(agent, None)
+        extras = {} if trajectory is None else {"last_trajectory": msgspec.Raw(trajectory)}
+        return self._tell_start(agent, GameStatus.RESET_DONE, "The game has been reset", extras)
+
+    def _tell_start(
+        self, agent: Peer, status: GameStatus, text: str, extras: Mapping[str, Any]
+    ) -> bytes:
         _, role = self.agents[agent]
         player = self._episode.player(agent)
-        message: dict[str, Any] = {
-            "message": "The game has been reset",
+        message = {
+            "message": text,
             "max_steps": player.max_steps,
             "goal_description": self._describe_goal(role),
             "configuration_hash": self._config_hash,
             "goal": player.goal.as_dict,
+            **extras,
         }
-        trajectory = self._last_trajectories.pop(agent, None)
-        if trajectory is not None:
-            message["last_trajectory"] = msgspec.Raw(trajectory)
-        return encode_reply(
-            agent, GameStatus.RESET_DONE, state_json=_encode_state(player.state), message=message
-        )
+        return encode_reply(agent, status, state_json=encode_state(player.state), message=message)
 
     # --- episodes ---
+
+    async def _ask_for_place(self, ask: _AskForPlace, agent: Peer, role: AgentRole) -> _Place:
+        parser = self.config_manager.parser
+        state, goal = await ask(
+            agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
+        )
+        return _Place(agent, role, state, Goal.from_any(goal))
 
     def _seat(self, place: _Place) -> None:
         max_steps = self.config_manager.parser.get_max_steps(place.role)
@@ -599,16 +602,12 @@ class GameCoordinator:
 
     async def _restore_world(self, decision: ResetDecision) -> list[_Place] | None:
         """Restore the world and get everyone's place in it; None if the world cannot do that."""
-        parser = self.config_manager.parser
         try:
             if await self.reset(decision.seed, decision.randomize_topology) is False:
                 return None
             places = []
             for agent, (_, role) in self.agents.items():
-                state, goal = await self.reset_agent(
-                    agent, role, parser.get_start_position(role), parser.get_win_conditions(role)
-                )
-                places.append(_Place(agent, role, state, Goal.from_any(goal)))
+                places.append(await self._ask_for_place(self.reset_agent, agent, role))
         except Exception:
             self.logger.exception("the world could not be restored")
             return None
@@ -654,22 +653,12 @@ class GameCoordinator:
     def is_timeout(self, agent_addr: Peer) -> bool:
         """Whether an agent has used up its steps."""
         player = self._episode.player(agent_addr)
-        return player.max_steps is not None and player.steps >= player.max_steps
+        return player.is_out_of_steps
 
     def is_agent_benign(self, agent_addr: Peer) -> bool:
         """Whether an agent is no attacker, so that refusing its connections is a false positive."""
         return self.agents[agent_addr][1] is not AgentRole.Attacker
 
-    def count_false_positives(self, agent: Peer) -> int:
-        """The false positives of an agent in this episode."""
-        return self._episode.player(agent).false_positives
-
     def add_false_positive(self, agent: Peer) -> None:
         """Count a false positive of an agent."""
         self._episode.add_false_positive(agent)
-
-
-def _encode_state(state: GameState) -> bytes:
-    if isinstance(state, KnownState):
-        return state.json_bytes
-    return state.as_json().encode()

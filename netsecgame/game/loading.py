@@ -19,6 +19,7 @@ from netsecgame.tasks import check_references, check_task, load_task_document, p
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from netsecgame.core.scenario import Scenario
     from netsecgame.core.task import Task
     from netsecgame.documents import Document
 
@@ -126,7 +127,7 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _load_scenario(task: Task, base_dir: Path | None, document: Document | None) -> Any:
+def _load_scenario(task: Task, base_dir: Path | None, document: Document | None) -> Scenario:
     try:
         return load_scenario(task.scenario, base_dir=base_dir)
     except ScenarioError as error:
