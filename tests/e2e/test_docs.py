@@ -6,9 +6,9 @@ import json
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,23 +54,30 @@ def only(page: str, language: str) -> list[str]:
 @contextmanager
 def serving(folder: Path, *command: str) -> Iterator[int]:
     """A server process on a free port, ready for agents."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    full = [part.replace("9000", str(port)) for part in command]
-    with subprocess.Popen(full, cwd=folder, stderr=subprocess.PIPE, text=True) as server:
+    on_free_port = [part.replace("9000", "0") for part in command]
+    with subprocess.Popen(on_free_port, cwd=folder, stderr=subprocess.PIPE, text=True) as server:
         try:
-            while server.poll() is None:
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                except ConnectionRefusedError:
-                    continue
-            assert server.poll() is None, server.stderr and server.stderr.read()
-            yield port
+            yield wait_for_port(folder / "logs" / "NSG_coordinator.log", server)
         finally:
             server.terminate()
             server.communicate(timeout=10)
     assert server.returncode == 0
+
+
+def wait_for_port(log: Path, server: subprocess.Popen[str]) -> int:
+    """The port a server took, once its log says that it listens.
+
+    Trying to connect is no way to wait: where nobody listens on a local port yet, a connection may
+    become one with itself.
+    """
+    while server.poll() is None:
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
+        found = re.search(r"listening on [^ ]*:(\d+)\n", text)
+        if found is not None:
+            return int(found[1])
+        time.sleep(0.01)
+    assert server.stderr is not None
+    raise AssertionError(f"the server ended: {server.stderr.read()}")
 
 
 def test_docs_every_kind_of_example_is_covered_here() -> None:
