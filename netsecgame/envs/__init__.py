@@ -1,0 +1,1 @@
+"""Environments for training: many copies of one game, stepped from Python arrays."""
