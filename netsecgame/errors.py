@@ -170,3 +170,17 @@ class RoleNotAvailableError(GameError):
 
 class EpisodeOverError(GameError):
     """The agent's episode has ended; only a reset goes on."""
+
+
+class UnknownActionError(GameError, IndexError):
+    """An action's number is outside its index.
+
+    Attributes:
+        number: The number.
+        size: How many actions the index has.
+    """
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number = number
+        self.size = size
+        super().__init__(f"action {number}: expected a number from 0 to {size - 1}")

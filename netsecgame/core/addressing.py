@@ -8,23 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from netaddr import IPNetwork
 
+from netsecgame.core.actions.indexed import index_action
+from netsecgame.core.address_ranges import AddressRanges
+from netsecgame.core.bits import mask_of
 from netsecgame.core.state_json import StateEncoder
-from netsecgame.core.topology import addresses_inside, ip_from_value
+from netsecgame.core.topology import index_of_each, ip_from_value, neighbours
 from netsecgame.game_components import IP, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from random import Random
 
+    from netsecgame.core.action_index import ActionIndex
+    from netsecgame.core.actions.indexed import IndexedAction
     from netsecgame.core.topology import Topology
+    from netsecgame.game_components import Action
 
 #: Addresses outside the scenario that agents may name in BlockIP, per episode. Blocking one more
 #: has no effect, so that an agent cannot make the world grow without bound.
 MAX_OUTSIDERS = 1_024
+
+#: Actions kept with their indices; when there are more, all are forgotten and looked up anew.
+_MAX_KEPT_ACTIONS = 16_384
 
 #: The blocks that RFC 1918 sets aside for private networks.
 PRIVATE_BLOCKS = tuple(map(IPNetwork, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
@@ -57,17 +67,42 @@ class Labels:
         self, topology: Topology, addresses: Sequence[IP], networks: Sequence[Network]
     ) -> None:
         self.topology = topology
-        self.addresses = list(addresses)
+        self.addresses: Sequence[IP] = tuple(addresses)
         self.networks = tuple(networks)
-        self._address_index = {ip: index for index, ip in enumerate(self.addresses)}
-        self._network_index = {network: index for index, network in enumerate(self.networks)}
-        self._inside: dict[Network, int] = {}
+        is_original = self.addresses == topology.addresses and self.networks == topology.networks
+        self._address_index = (
+            topology.address_index if is_original else index_of_each(self.addresses)
+        )
+        self._network_index = (
+            topology.network_index if is_original else index_of_each(self.networks)
+        )
+        # Worlds that share a topology look its actions up only once.
+        self._actions = topology.kept_actions if is_original else {}
+        self._numbered = topology.kept_numbers if is_original else {}
+        self._neighbours: dict[int, int] = {}
         self.state_encoder = StateEncoder(self)
 
     @classmethod
     def original(cls, topology: Topology) -> Labels:
         """The labels that the scenario itself gives."""
         return cls(topology, topology.addresses, topology.networks)
+
+    @property
+    def has_outsiders(self) -> bool:
+        """Whether a BlockIP has named an address that the scenario does not have."""
+        return len(self.addresses) > len(self.topology.addresses)
+
+    def without_outsiders(self) -> Labels:
+        """The same labels before any outsider was admitted."""
+        if not self.has_outsiders:
+            return self
+        return Labels(self.topology, self.addresses[: len(self.topology.addresses)], self.networks)
+
+    @cached_property
+    def _ranges(self) -> AddressRanges:
+        """Outsiders are not among them."""
+        own = self.addresses[: len(self.topology.addresses)]
+        return self.topology.ranges if own == self.topology.addresses else AddressRanges(own)
 
     def find_address(self, ip: IP) -> int:
         """Index of an address of the scenario or of an outsider; -1 if there is none."""
@@ -82,18 +117,60 @@ class Labels:
         index = self._address_index.get(ip, -1)
         if index < 0 and len(self.addresses) - len(self.topology.addresses) < MAX_OUTSIDERS:
             index = len(self.addresses)
+            if not self.has_outsiders:  # until now these may have been shared with other worlds
+                self._address_index = dict(self._address_index)
+                self._actions = {}
+                self.addresses = list(self.addresses)
+            assert isinstance(self.addresses, list)
             self.addresses.append(ip)
             self._address_index[ip] = index
         return index
 
     def addresses_inside(self, network: Network) -> int:
         """Mask of the scenario's addresses inside a network of any mask."""
-        mask = self._inside.get(network)
+        known = self._network_index.get(network)
+        return self._ranges.inside(network) if known is None else self.topology.inside[known]
+
+    def neighbours_of(self, network: int) -> int:
+        """Mask of the networks beside one of them, as far as the labels have them."""
+        mask = self._neighbours.get(network)
         if mask is None:
-            mask = addresses_inside(self.addresses[: len(self.topology.addresses)], network)
-            if network in self._network_index:
-                self._inside[network] = mask
+            beside = map(self.find_network, neighbours(self.networks[network]))
+            mask = self._neighbours[network] = mask_of(index for index in beside if index >= 0)
         return mask
+
+    def index(self, action: Action) -> IndexedAction:
+        """A game action in indices; looked up once.
+
+        Raises:
+            KeyError: If a parameter is missing.
+        """
+        indexed = self._actions.get(action)
+        if indexed is None:
+            indexed = index_action(action, self)
+            if indexed.outsider is None:  # its index is still to come
+                if len(self._actions) >= _MAX_KEPT_ACTIONS:
+                    self._actions.clear()
+                self._actions[action] = indexed
+        return indexed
+
+    def numbers(self, index: ActionIndex) -> Mapping[int, tuple[Action, IndexedAction]]:
+        """The actions of an index that `numbered` has looked up so far."""
+        return self._numbered.setdefault(index.include_blocks, {})
+
+    def numbered(self, number: int, index: ActionIndex) -> tuple[Action, IndexedAction]:
+        """An action of the index, as an object and in indices; looked up once.
+
+        Raises:
+            UnknownActionError: If there is no such number.
+        """
+        kept = self._numbered.setdefault(index.include_blocks, {})
+        found = kept.get(number)
+        if found is None:
+            if len(kept) >= _MAX_KEPT_ACTIONS:
+                kept.clear()
+            found = kept[number] = index.action(number, self), index.indexed(number, self)
+        return found
 
     def translate(self, text: str) -> str:
         """A text with the scenario's own addresses and networks replaced by these labels."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netsecgame.core.actions.indexed import index_action
 from netsecgame.core.addressing import Labels, draw_labels
 from netsecgame.core.goal import Goal
 from netsecgame.core.knowledge import KnownState, knowledge_of
@@ -26,6 +25,7 @@ from netsecgame.core.world_state import WorldState
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from netsecgame.core.actions.indexed import IndexedAction
     from netsecgame.core.task import GameSpec, Position
     from netsecgame.core.topology import Topology
     from netsecgame.game_components import Action, GameState
@@ -51,6 +51,7 @@ class Dynamics:
         labels: The addresses of this episode.
         truth: What is true in this episode.
         streams: All chance of this game.
+        has_chance: Whether there are actions that may fail by chance.
     """
 
     def __init__(self, spec: GameSpec, seed: int, topology: Topology | None = None) -> None:
@@ -59,6 +60,8 @@ class Dynamics:
         self.streams = RandomStreams(seed)
         self.labels = Labels.original(self.topology)
         self.truth = WorldState(self.topology, self.labels)
+        chances = spec.task.success_probability
+        self.has_chance = any(chance < 1 for chance in chances.values())
 
     def draw_start(self, position: Position) -> KnownState:
         """What an agent with that start position knows at its start.
@@ -91,15 +94,22 @@ class Dynamics:
         Returns:
             What the agent knows afterwards; the same object when nothing changed for it.
         """
-        chance = self.spec.task.success_probability[action.type]
-        known = knowledge_of(state, self.labels)
-        if chance >= 1 or self.streams.actions.random() < chance:
-            after = apply_action(self.truth, known, index_action(action, self.labels), agent)
+        return self.step_indexed(agent, state, self.labels.index(action))
+
+    def step_indexed(self, agent: Hashable, state: GameState, action: IndexedAction) -> KnownState:
+        """As `step`, for an action that is looked up."""
+        labels = self.labels
+        if isinstance(state, KnownState) and state.labels is labels:
+            known = state.knowledge
         else:
-            after = known
-        if after is known and isinstance(state, KnownState) and state.labels is self.labels:
-            return state
-        return KnownState(after, self.labels)
+            known = knowledge_of(state, labels)
+            state = KnownState(known, labels)
+        if self.has_chance:
+            chance = self.spec.task.success_probability[action.type]
+            if chance < 1 and self.streams.actions.random() >= chance:
+                return state
+        after = apply_action(self.truth, known, action, agent)
+        return state if after is known else KnownState(after, labels)
 
     def take_blamed(self) -> list[Hashable]:
         """The agents whose blocks refused a connection since the last call, one entry a refusal."""
@@ -117,10 +127,5 @@ class Dynamics:
         if randomize_addresses:
             self.labels = draw_labels(self.topology, self.streams.addresses)
         else:
-            # A new object, so that outsiders of the last episode are forgotten.
-            self.labels = Labels(
-                self.topology,
-                self.labels.addresses[: len(self.topology.addresses)],
-                self.labels.networks,
-            )
+            self.labels = self.labels.without_outsiders()
         self.truth = WorldState(self.topology, self.labels)

@@ -47,6 +47,7 @@ class Player:
         is_settled: Whether its episode has ended and its final reward is known.
         attack_succeeded: How the attack stood when the episode was over for this player, who was
             still playing; None before. It is told in the reply to its next action.
+        is_plain: Whether nobody watches it and its goal is about itself alone.
     """
 
     role: AgentRole
@@ -62,6 +63,9 @@ class Player:
     is_settled: bool = False
     attack_succeeded: bool | None = None
     _status_before_reset_request: AgentStatus | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.is_plain = self.history is None and not self.goal.all_attackers
 
     @property
     def is_playing(self) -> bool:
@@ -98,6 +102,7 @@ class Episode:
         self.attack_succeeded = False
         self._detection = detection
         self._detection_window = detection_window
+        self._attacking = 0  # attackers who are playing
         self._dismissed: list[Player] = []  # those for whom the episode was over last
 
     def join(
@@ -126,6 +131,8 @@ class Episode:
             status=AgentStatus.Playing if max_steps is None else AgentStatus.PlayingWithTimeout,
         )
         self.players[agent] = player
+        if role is AgentRole.Attacker:
+            self._attacking += 1
         if self.is_over and role is AgentRole.Attacker:
             self.is_over = False
             self.attack_succeeded = False
@@ -146,9 +153,11 @@ class Episode:
             The agents whose final reward is known because of that.
         """
         player = self.players.pop(agent, None)
-        if player is None or player.role is not AgentRole.Attacker or not has_begun:
+        if player is None or player.role is not AgentRole.Attacker:
             return []
-        return self._end_if_over()
+        if player.is_playing:
+            self._attacking -= 1
+        return self._end_if_over() if has_begun else []
 
     def player(self, agent: AgentId) -> Player:
         """The player of an agent.
@@ -182,15 +191,40 @@ class Episode:
         player = self.player(agent)
         if not player.is_playing:
             raise EpisodeOverError(f"the episode of agent {agent} has ended: {player.status}")
-        player.steps += 1
+        return self.advance(agent, player, action, state, rng)
+
+    def advance(
+        self, agent: AgentId, player: Player, action: Action, state: GameState, rng: Random | None
+    ) -> list[AgentId]:
+        """As `step`, for a player who is known to be playing."""
+        steps = player.steps = player.steps + 1
+        reward = player.reward = self.rewards.step
+        player.trajectory.append(action, reward, state)
+        # What the player knows decides alone, unless its goal is about all attackers.
+        may_be_reached = state is not player.state or steps == 1 or player.goal.all_attackers
         player.state = state
-        player.reward = self.rewards.step
-        player.trajectory.append(action, player.reward, state)
-        player.status = self._status_after(player, action, rng)
-        if player.attack_succeeded is not None:
-            self._settle(player, attack_succeeded=player.attack_succeeded)
-            return [agent]
-        return [] if player.is_playing else self._end_if_over()
+        status = player.status
+        if may_be_reached and player.goal.is_reached(state, self.attacker_states()):
+            status = AgentStatus.Success
+        elif player.history is not None and self._is_detected(player.history, action, rng):
+            status = AgentStatus.Fail
+        elif player.max_steps is not None and steps >= player.max_steps:
+            status = AgentStatus.TimeoutReached
+        elif player.attack_succeeded is None:
+            return []
+        if player.attack_succeeded is None:
+            return self.end(player, status)
+        player.status = status
+        self._settle(player, attack_succeeded=player.attack_succeeded)
+        return [agent]
+
+    def end(self, player: Player, status: AgentStatus) -> list[AgentId]:
+        """End the episode of a player; returns the agents whose final reward is known now."""
+        player.status = status
+        if player.role is AgentRole.Attacker:
+            self._attacking -= 1
+            self.attack_succeeded = self.attack_succeeded or status is AgentStatus.Success
+        return self._end_if_over()
 
     def add_false_positive(self, agent: AgentId) -> None:
         """Count a false positive of an agent, if it still plays along."""
@@ -208,6 +242,8 @@ class Episode:
         if player.is_playing:
             player._status_before_reset_request = player.status
             player.status = AgentStatus.ResetRequested
+            if player.role is AgentRole.Attacker:
+                self._attacking -= 1
         return self._end_if_over() if player.role is AgentRole.Attacker else []
 
     def withdraw_reset(self, agent: AgentId) -> None:
@@ -220,6 +256,8 @@ class Episode:
             return
         player.status = player._status_before_reset_request
         player._status_before_reset_request = None
+        if player.role is AgentRole.Attacker:
+            self._attacking += 1
         if self.is_over and player.role is AgentRole.Attacker:
             self.is_over = False
             for dismissed in self._dismissed:
@@ -231,6 +269,7 @@ class Episode:
     def restart(self) -> None:
         """Begin anew, with nobody in it."""
         self.players = {}
+        self._attacking = 0
         self.is_over = False
         self.attack_succeeded = False
         self._dismissed = []
@@ -245,26 +284,13 @@ class Episode:
             player.attack_succeeded = self.attack_succeeded
             self._dismissed.append(player)
 
-    def _status_after(self, player: Player, action: Action, rng: Random | None) -> AgentStatus:
-        if player.goal.is_reached(player.state, self.attacker_states()):
-            if player.role is AgentRole.Attacker:
-                self.attack_succeeded = True
-            return AgentStatus.Success
-        if (
-            player.history is not None
-            and self._detection is not None
-            and rng is not None
-            and player.history.is_detected(action, self._detection, rng)
-        ):
-            return AgentStatus.Fail
-        if player.is_out_of_steps:
-            return AgentStatus.TimeoutReached
-        return player.status
+    def _is_detected(self, history: ActionHistory, action: Action, rng: Random | None) -> bool:
+        if self._detection is None or rng is None:
+            return False
+        return history.is_detected(action, self._detection, rng)
 
     def _end_if_over(self) -> list[AgentId]:
-        if self.is_over:
-            return []
-        if any(p.role is AgentRole.Attacker and p.is_playing for p in self.players.values()):
+        if self.is_over or self._attacking:
             return []
         self.is_over = True
         settled = []

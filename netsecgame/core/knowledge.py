@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netsecgame.core.bits import iter_bits
+from netsecgame.core.logs import KnownLog, log_data
 from netsecgame.core.topology import LOG
 from netsecgame.game_components import IP, Data, GameState, Network, Service
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from netsecgame.core.addressing import Labels
 
 _NONE: Mapping[int, int] = MappingProxyType({})
-_NO_LOGS: Mapping[int, Data] = MappingProxyType({})
+_NO_LOGS: Mapping[int, KnownLog] = MappingProxyType({})
+
+# The constructor of a NamedTuple, `_replace` all the more, takes longer than most actions.
+_new = tuple.__new__
 
 
 class Knowledge(NamedTuple):
@@ -37,22 +41,49 @@ class Knowledge(NamedTuple):
     services: Mapping[int, int] = _NONE
     data: Mapping[int, int] = _NONE
     blocks: Mapping[int, int] = _NONE
-    logs: Mapping[int, Data] = _NO_LOGS
+    logs: Mapping[int, KnownLog] = _NO_LOGS
 
     def controls(self, address: int) -> bool:
         """Whether an address index (-1: no such address) is under the agent's control."""
         return address >= 0 and bool(self.controlled >> address & 1)
+
+    def with_hosts(self, mask: int) -> Knowledge:
+        """With the addresses of `mask` known, besides those that were."""
+        networks, hosts, controlled, services, data, blocks, logs = self
+        return _new(Knowledge, (networks, hosts | mask, controlled, services, data, blocks, logs))
+
+    def with_control(self, address: int, network: int) -> Knowledge:
+        """With an address known and controlled, and its network known."""
+        networks, hosts, controlled, services, data, blocks, logs = self
+        bit = 1 << address
+        networks |= 1 << network
+        return _new(
+            Knowledge, (networks, hosts | bit, controlled | bit, services, data, blocks, logs)
+        )
+
+    def with_services(self, address: int, network: int, mask: int) -> Knowledge:
+        """With an address and its network known, and exactly the services of `mask` on it."""
+        networks, hosts, controlled, services, data, blocks, logs = self
+        if services.get(address) != mask:
+            services = {**services, address: mask}
+        elif hosts >> address & 1:
+            return self
+        if not hosts >> address & 1:
+            hosts |= 1 << address
+            networks |= 1 << network
+        return _new(Knowledge, (networks, hosts, controlled, services, data, blocks, logs))
 
     def with_data(self, address: int, mask: int) -> Knowledge:
         """With the data of `mask` known on an address, besides what was known there."""
         data = add_bits(self.data, address, mask)
         return self if data is self.data else self._replace(data=data)
 
-    def with_log(self, address: int, log: Data) -> Knowledge:
-        """With a log known on an address, in place of an older one."""
-        return self._replace(
-            data=add_bits(self.data, address, 1 << LOG), logs={**self.logs, address: log}
-        )
+    def with_log(self, address: int, log: KnownLog, mask: int = 0) -> Knowledge:
+        """With a log known on an address, in place of an older one, and the data of `mask`."""
+        networks, hosts, controlled, services, data, blocks, logs = self
+        data = add_bits(data, address, mask | 1 << LOG)
+        logs = {**logs, address: log}
+        return _new(Knowledge, (networks, hosts, controlled, services, data, blocks, logs))
 
     def with_blocks(self, address: int, mask: int) -> Knowledge:
         """With the addresses of `mask` known as blocked on an address."""
@@ -78,7 +109,10 @@ def add_bits(masks: Mapping[int, int], key: int, mask: int) -> Mapping[int, int]
 
 
 def _covers_each(masks: Mapping[int, int], needed: Mapping[int, int]) -> bool:
-    return all(not mask & ~masks.get(key, 0) for key, mask in needed.items())
+    for key, mask in needed.items():  # noqa: SIM110 - half the time of a generator
+        if mask & ~masks.get(key, 0):
+            return False
+    return True
 
 
 class KnownState(GameState):
@@ -97,8 +131,9 @@ class KnownState(GameState):
 
     def __init__(self, knowledge: Knowledge, labels: Labels) -> None:
         # The fields of GameState are left out on purpose: __getattr__ builds them.
-        self.__dict__["knowledge"] = knowledge
-        self.__dict__["labels"] = labels
+        parts = self.__dict__
+        parts["knowledge"] = knowledge
+        parts["labels"] = labels
 
     def __getattr__(self, name: str) -> Any:
         build = _PARTS.get(name)
@@ -150,7 +185,7 @@ def _data(known: Knowledge, labels: Labels) -> dict[IP, set[Data]]:
     found = {}
     for address, mask in known.data.items():
         items: Iterable[Data] = (data[i] for i in iter_bits(mask & ~(1 << LOG)))
-        log = (known.logs[address],) if mask >> LOG & 1 else ()
+        log = (log_data(known.logs[address]),) if mask >> LOG & 1 else ()
         found[labels.addresses[address]] = {*log, *items}
     return found
 

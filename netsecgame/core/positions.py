@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from netsecgame.core.bits import iter_bits, mask_of
 from netsecgame.core.knowledge import Knowledge
 from netsecgame.core.task import Word
-from netsecgame.core.topology import LOG, LOG_DATA, neighbours
+from netsecgame.core.topology import LOG, LOG_DATA
 from netsecgame.errors import TaskError
 from netsecgame.game_components import IP, Data, Network, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from random import Random
 
     from netsecgame.core.addressing import Labels
@@ -51,15 +51,10 @@ def start_knowledge(start: Knowledge, labels: Labels) -> Knowledge:
 
     Controlled hosts are known; so are their networks, and the neighbours of the private ones.
     """
-    topology = labels.topology
+    network_of = labels.topology.network_of
     networks = start.networks
-    for address in iter_bits(start.controlled):
-        own = topology.network_of[address]
-        networks |= 1 << own
-        for beside in neighbours(labels.networks[own]):
-            index = labels.find_network(beside)
-            if index >= 0:
-                networks |= 1 << index
+    for own in {network_of[address] for address in iter_bits(start.controlled)}:
+        networks |= 1 << own | labels.neighbours_of(own)
     return start._replace(networks=networks, hosts=start.hosts | start.controlled)
 
 
@@ -80,8 +75,11 @@ class _Drawer:
 
     def draw(self, position: Position) -> Drawn:
         networks = self._networks(position.known_networks)
-        hosts = self._hosts(position.known_hosts, tuple(range(len(self.topology.addresses))))
-        controlled = self._hosts(position.controlled_hosts, self.topology.start_places)
+        everywhere = range(len(self.topology.addresses))
+        hosts = self._hosts(position.known_hosts, everywhere, (1 << len(everywhere)) - 1)
+        controlled = self._hosts(
+            position.controlled_hosts, self.topology.start_places, self.topology.start_place_mask
+        )
         services = {
             self._address(ip): self._services(self._address(ip), items)
             for ip, items in position.known_services.items()
@@ -90,11 +88,11 @@ class _Drawer:
         blocks: dict[int, int] = {}
         all_attackers = 0
         for key, items in position.known_blocks.items():
-            named = self._hosts((i for i in items if isinstance(i, IP)), ())
+            named = self._hosts(i for i in items if isinstance(i, IP))
             words = (i for i in items if not isinstance(i, IP) and i is not Word.ALL_ATTACKERS)
-            meant = named | self._hosts(words, ())
+            meant = named | self._hosts(words)
             said = named if isinstance(key, IP) else 0
-            for address in iter_bits(self._hosts((key,), ())):
+            for address in iter_bits(self._hosts((key,))):
                 if Word.ALL_ATTACKERS in items:
                     all_attackers |= 1 << address
                 # No host is blocked from itself, so words never mean that; who says it outright
@@ -117,25 +115,29 @@ class _Drawer:
         topology = self.topology
         mask = 0
         for part in parts:
-            own = list(iter_bits(topology.scenario_networks))
             if part is Word.RANDOM:
-                mask |= 1 << self._choose(own, "network")
+                mask |= 1 << self._choose(list(iter_bits(topology.scenario_networks)), "network")
             elif part is Word.ALL_LOCAL:
-                mask |= mask_of(i for i in own if topology.networks[i].is_private())
+                mask |= topology.private_networks
             elif isinstance(part, Network) and part in topology.network_index:
                 mask |= 1 << topology.network_index[part]
             else:
                 raise TaskError(f"cannot use {part!r} as a network")
         return mask
 
-    def _hosts(self, parts: Iterable[IP | Word], at_random: tuple[int, ...]) -> int:
+    def _hosts(
+        self, parts: Iterable[IP | Word], at_random: Sequence[int] = (), at_random_mask: int = 0
+    ) -> int:
+        """Mask of what the parts mean; `random` is one of `at_random`, given also as a mask."""
         parts = tuple(parts)
         mask = mask_of(self._address(part) for part in parts if isinstance(part, IP))
         for part in parts:
             if part is Word.RANDOM:
-                # Agents asked to start at several random places get different ones while there are
-                # any.
-                free = [i for i in at_random if not mask >> i & 1] or list(at_random)
+                free = at_random
+                if mask & at_random_mask:
+                    # Agents asked to start at several random places get different ones while there
+                    # are any.
+                    free = [i for i in at_random if not mask >> i & 1] or at_random
                 mask |= 1 << self._choose(free, "start place")
             elif part is Word.ALL_LOCAL:
                 mask |= self.topology.private_addresses
@@ -165,7 +167,7 @@ class _Drawer:
         mask = 0
         for part in parts:
             if part is Word.RANDOM:
-                mask |= 1 << self._choose([i for i in index.values() if i != LOG], "data")
+                mask |= 1 << self._choose(range(LOG + 1, len(index)), "data")
             elif isinstance(part, Data) and part in index:
                 mask |= 1 << index[part]
             else:
@@ -178,7 +180,7 @@ class _Drawer:
             raise TaskError(f"the scenario has no address {ip}")
         return index
 
-    def _choose(self, candidates: list[int], what: str) -> int:
+    def _choose(self, candidates: Sequence[int], what: str) -> int:
         if not candidates:
             raise TaskError(f"the scenario has no {what} to draw at random")
         return self.rng.choice(candidates)

@@ -1,31 +1,28 @@
-"""Whether a goal can be reached at all: everything an agent can do, done until nothing is new."""
+"""Whether a goal can be reached at all, by any play from every start."""
 
 from __future__ import annotations
 
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from netsecgame.core.actions.indexed import IndexedAction
 from netsecgame.core.addressing import Labels
 from netsecgame.core.bits import iter_bits, mask_of
+from netsecgame.core.closure import Closures
 from netsecgame.core.dynamics import compile_game
-from netsecgame.core.positions import draw_position, start_knowledge
+from netsecgame.core.knowledge import Knowledge
+from netsecgame.core.positions import Drawn, draw_position, start_knowledge
 from netsecgame.core.task import Position, Word
 from netsecgame.core.topology import LOG
-from netsecgame.core.transition import apply_action
-from netsecgame.core.world_state import WorldState
 from netsecgame.game_components import IP, ActionType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from random import Random
 
-    from netsecgame.core.knowledge import Knowledge
     from netsecgame.core.task import GameSpec
     from netsecgame.core.topology import Topology
     from netsecgame.game_components import AgentRole
 
-_AGENT = "closure"
 _T = TypeVar("_T")
 
 
@@ -43,97 +40,166 @@ class Unreachable(NamedTuple):
     what: str
 
 
-def play_everything(
-    topology: Topology, start: Knowledge, playable: Collection[ActionType]
-) -> Knowledge:
-    """What an agent knows and controls when it has done all it can, alone and without blocking.
-
-    Plays the real rules until nothing is new. Knowledge only grows, so the order does not matter.
-
-    Args:
-        topology: Where.
-        start: What it knows at the start.
-        playable: The types of action that can succeed.
-    """
-    closure = _Closure(topology, start, playable)
-    before = None
-    while closure.known != before:
-        before = closure.known
-        closure.scan()
-        closure.exploit()
-        closure.collect()
-    return closure.known
-
-
-class _Closure:
-    """One agent that plays every action that could show it something new."""
-
-    def __init__(
-        self, topology: Topology, start: Knowledge, playable: Collection[ActionType]
-    ) -> None:
-        self.truth = WorldState(topology, Labels.original(topology))
-        self.known = start
-        self.playable = playable
-        self.everything = (1 << len(topology.addresses)) - 1
-
-    def play(self, kind: ActionType, source: int, target: int = -1, item: int = 0) -> None:
-        if kind in self.playable:
-            action = IndexedAction(kind, source, target, item)
-            self.known = apply_action(self.truth, self.known, action, _AGENT)
-
-    def scan(self) -> None:
-        for source in iter_bits(self.known.controlled):
-            self.play(ActionType.ScanNetwork, source, item=self.everything)
-
-    def exploit(self) -> None:
-        for source in iter_bits(self.known.controlled):
-            for target in iter_bits(self.truth.reach[source] & ~self.known.controlled):
-                self.play(ActionType.FindServices, source, target)
-                for service in iter_bits(self.known.services.get(target, 0)):
-                    self.play(ActionType.ExploitService, source, target, service)
-
-    def collect(self) -> None:
-        for source in iter_bits(self.known.controlled):
-            for target in iter_bits(self.truth.reach[source] & self.known.controlled):
-                self.play(ActionType.FindServices, source, target)
-                if self.truth.data_on(target) & ~self.known.data.get(target, 0):
-                    self.play(ActionType.FindData, source, target)
-                new = self.known.data.get(source, 0) & ~self.known.data.get(target, 0)
-                for datum in iter_bits(new):
-                    self.play(ActionType.ExfiltrateData, source, target, datum)
-
-
-def find_unreachable(spec: GameSpec, role: AgentRole) -> list[Unreachable]:
+def find_unreachable(
+    spec: GameSpec, role: AgentRole, topology: Topology | None = None
+) -> list[Unreachable]:
     """The parts of a role's goal that cannot be reached, for every way its words may be drawn.
 
-    Every choice of random start places is tried; a random datum in the goal must be reachable
+    Every choice of random start places counts; a random datum in the goal must be reachable
     whichever it is. Other random words only show an agent things earlier and are left out.
+
+    Args:
+        spec: The game.
+        role: Whose goal.
+        topology: `compile_game(spec)`, if the caller has it already.
 
     Raises:
         TaskError: If the task names what the scenario does not have.
     """
-    topology = compile_game(spec)
-    part = spec.task.roles[role]
+    topology = compile_game(spec) if topology is None else topology
+    task = spec.task.roles[role]
     playable = [kind for kind, chance in spec.task.success_probability.items() if chance > 0]
-    found: dict[tuple[str, str], Unreachable] = {}
-    needed = list(_goal_parts(part.goal, topology))
-    for start in _starts(part.start, topology):
-        reached = play_everything(topology, start, playable)
-        for path, what, goal in needed:
-            if (path, what) not in found and not _can_reach(topology, reached, goal, playable):
-                hosts = tuple(topology.addresses[i] for i in iter_bits(start.controlled))
-                found[path, what] = Unreachable(hosts, path, what)
-    return list(found.values())
+    search = _Search(topology, playable, task.start)
+    goals = {(path, what): goal for path, what, goal in _goal_parts(task.goal, topology)}
+    parts = [draw_position(goal, topology, _NO_CHANCE) for goal in goals.values()]
+    found = search.find_starts(dict(enumerate(parts)))
+    return [
+        Unreachable(search.controlled_hosts(found[number]), path, what)
+        for number, (path, what) in enumerate(goals)
+        if number in found
+    ]
 
 
-def _starts(position: Position, topology: Topology) -> Iterator[Knowledge]:
-    """Every start the random words of `controlled_hosts` allow."""
-    fixed = tuple(p for p in position.controlled_hosts if p is not Word.RANDOM)
-    at_random = len(position.controlled_hosts) - len(fixed)
-    plain = Position(
+class _Search:
+    """Looks for starts from which parts of a goal are out of reach."""
+
+    def __init__(
+        self, topology: Topology, playable: Collection[ActionType], position: Position
+    ) -> None:
+        self._topology = topology
+        self._playable = playable
+        self._closures = Closures(topology, playable)
+        self._labels = Labels.original(topology)
+        self._base = draw_position(_without_chance(position), topology, _NO_CHANCE).knowledge
+        self._free = [i for i in topology.start_places if not self._base.controlled >> i & 1]
+        at_random = position.controlled_hosts.count(Word.RANDOM)
+        self._drawn = min(at_random, len(self._free))
+
+    def find_starts(self, parts: Mapping[int, Drawn]) -> dict[int, tuple[int, ...]]:
+        """The random places of a start from which a part is out of reach; only for parts that are.
+
+        Args:
+            parts: The parts of the goal by number.
+        """
+        if self._drawn > 1:
+            return self._find_starts_together(parts)
+        found: dict[int, tuple[int, ...]] = {}
+        goal = _Goal(parts)
+        for places in combinations(self._free, self._drawn):
+            missing = self._find_missing(places, goal)
+            if missing:
+                found.update(dict.fromkeys(missing, places))
+                goal = _Goal({n: part for n, part in parts.items() if n not in found})
+            if not goal.parts:
+                break
+        return found
+
+    def _find_starts_together(self, parts: Mapping[int, Drawn]) -> dict[int, tuple[int, ...]]:
+        """As `find_starts`, where several places are drawn.
+
+        What is in reach from one place is in reach from that and others, so only places that do not
+        reach a part alone can fail to together.
+        """
+        goal = _Goal(parts)
+        failing: dict[int, list[int]] = {}
+        for place in self._free if parts else ():
+            for number in self._find_missing((place,), goal):
+                failing.setdefault(number, []).append(place)
+        found = {}
+        for number, alone in failing.items():
+            goal = _Goal({number: parts[number]})
+            for places in combinations(alone, self._drawn):
+                if self._find_missing(places, goal):
+                    found[number] = places
+                    break
+        return found
+
+    def controlled_hosts(self, places: tuple[int, ...]) -> tuple[IP, ...]:
+        """What is controlled at a start."""
+        return tuple(self._topology.addresses[i] for i in iter_bits(self._start(places).controlled))
+
+    def _find_missing(self, places: tuple[int, ...], goal: _Goal) -> list[int]:
+        """The numbers of the parts that are out of reach from a start."""
+        start = self._start(places)
+        end = self._closures.close(start, goal.together)
+        parts = goal.parts
+        if end.covers(goal.together):
+            parts = goal.about_blocks
+        return [
+            number
+            for number, part in parts.items()
+            if not (self._is_reached(part, end) or self._is_reached(part, start))
+        ]
+
+    def _start(self, places: tuple[int, ...]) -> Knowledge:
+        controlled = self._base.controlled | mask_of(places)
+        return start_knowledge(self._base._replace(controlled=controlled), self._labels)
+
+    def _is_reached(self, part: Drawn, known: Knowledge) -> bool:
+        """Whether a part of the goal is known, or the agent can get it by blocking."""
+        wanted = part.knowledge
+        if not known.covers(wanted._replace(blocks={})):
+            return False
+        if known.covers(wanted) and not part.all_attackers:
+            return True
+        if any(others >> host & 1 for host, others in wanted.blocks.items()):
+            return False  # no host is blocked from itself
+        # A pair can be blocked from either side that is controlled; attackers may be anywhere.
+        return ActionType.BlockIP in self._playable and all(
+            known.controls(host) or not others & ~known.controlled
+            for host, others in [
+                *wanted.blocks.items(),
+                *((host, -1) for host in iter_bits(part.all_attackers)),
+            ]
+        )
+
+
+class _Goal:
+    """Parts of a goal.
+
+    Attributes:
+        parts: By number.
+        together: All that they ask for, without blocks.
+        about_blocks: Those that ask for blocks.
+    """
+
+    def __init__(self, parts: Mapping[int, Drawn]) -> None:
+        self.parts = parts
+        self.about_blocks = {
+            number: part
+            for number, part in parts.items()
+            if part.knowledge.blocks or part.all_attackers
+        }
+        networks = hosts = controlled = 0
+        services: dict[int, int] = {}
+        data: dict[int, int] = {}
+        for part in parts.values():
+            asked = part.knowledge
+            networks |= asked.networks
+            hosts |= asked.hosts
+            controlled |= asked.controlled
+            for masks, more in ((services, asked.services), (data, asked.data)):
+                for address, mask in more.items():
+                    masks[address] = masks.get(address, 0) | mask
+        self.together = Knowledge(networks, hosts, controlled, services, data)
+
+
+def _without_chance(position: Position) -> Position:
+    """The position without random words."""
+    return Position(
         known_networks=tuple(p for p in position.known_networks if p is not Word.RANDOM),
         known_hosts=tuple(p for p in position.known_hosts if p is not Word.RANDOM),
-        controlled_hosts=fixed,
+        controlled_hosts=tuple(p for p in position.controlled_hosts if p is not Word.RANDOM),
         known_services={
             ip: tuple(s for s in items if s is not Word.RANDOM)
             for ip, items in position.known_services.items()
@@ -144,12 +210,6 @@ def _starts(position: Position, topology: Topology) -> Iterator[Knowledge]:
         },
         known_blocks=position.known_blocks,
     )
-    base = draw_position(plain, topology, _NO_CHANCE).knowledge
-    free = [i for i in topology.start_places if not base.controlled >> i & 1]
-    labels = Labels.original(topology)
-    for places in combinations(free, min(at_random, len(free))):
-        controlled = base.controlled | mask_of(places)
-        yield start_knowledge(base._replace(controlled=controlled), labels)
 
 
 def _goal_parts(  # noqa: C901 - six parts, one loop each
@@ -182,27 +242,6 @@ def _choices(parts: tuple[_T, ...], at_random: tuple[_T, ...]) -> Iterator[_T]:
     """The parts, with everything that `random` may be in its place."""
     for part in parts:
         yield from at_random if part is Word.RANDOM else (part,)
-
-
-def _can_reach(
-    topology: Topology, reached: Knowledge, goal: Position, playable: Collection[ActionType]
-) -> bool:
-    drawn = draw_position(goal, topology, _NO_CHANCE)
-    wanted = drawn.knowledge
-    if not reached.covers(wanted._replace(blocks={})):
-        return False
-    if reached.covers(wanted) and not drawn.all_attackers:
-        return True
-    if any(others >> host & 1 for host, others in wanted.blocks.items()):
-        return False  # no host is blocked from itself
-    # A pair can be blocked from either side that is controlled; attackers may be anywhere.
-    return ActionType.BlockIP in playable and all(
-        reached.controls(host) or not others & ~reached.controlled
-        for host, others in [
-            *wanted.blocks.items(),
-            *((h, -1) for h in iter_bits(drawn.all_attackers)),
-        ]
-    )
 
 
 class _NoChance:

@@ -37,4 +37,4 @@ def final_reward(
 
 def is_playing(status: AgentStatus) -> bool:
     """Whether an agent with this status may act."""
-    return status in (AgentStatus.Playing, AgentStatus.PlayingWithTimeout)
+    return status is AgentStatus.Playing or status is AgentStatus.PlayingWithTimeout

@@ -1,28 +1,66 @@
-"""The JSON of what an agent knows, joined from fragments that are made once per episode.
+"""The JSON of what an agent knows, joined from fragments that are kept.
 
 `GameState.as_json` is the reference: the bytes are the same.
+
+A step changes little: mostly one mask, or what is known of one host. What a state has in common
+with the one before, or with one of another agent or episode, is not made again. There are two
+levels: parts of the JSON by what they were made of, and below them lists by host.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netsecgame.core.bits import iter_bits
-from netsecgame.core.topology import LOG
+from netsecgame.core.bits import iter_bits, mask_of
+from netsecgame.core.logs import log_data
+from netsecgame.core.topology import LOG, LOG_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from netsecgame.core.addressing import Labels
     from netsecgame.core.knowledge import Knowledge
+    from netsecgame.core.logs import KnownLog
 
-#: Lists of services and data kept; when there are more, all are forgotten and made anew.
-_MAX_KEPT = 10_000
+#: Fragments of one kind kept at once, in bytes.
+_MAX_KEPT_BYTES = 1 << 18
+
+#: Likewise for logs, of which each may have 90 KB.
+_MAX_KEPT_LOG_BYTES = 1 << 21
+
+#: Longer parts are not kept: to join them anew takes little longer than to send them.
+_MAX_PART_BYTES = 1 << 14
+
+#: What an entry costs besides its bytes, roughly.
+_ENTRY_BYTES = 400
 
 _encode = msgspec.json.encode
+_VALUE = attrgetter("value")
+
+
+class _Kept(dict[Any, tuple[bytes, object]]):
+    """Fragments by key; the oldest go when there is no room for a new one.
+
+    A key may hold the `id` of an object that goes in with the fragment: it lives as long as the
+    entry, so nothing else can have that `id`.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._room = max_bytes
+
+    def add(self, key: Hashable, fragment: bytes, made_of: object = None) -> bytes:
+        """Keep a fragment under a key that is not there, and return it."""
+        self._room -= len(fragment) + _ENTRY_BYTES
+        self[key] = fragment, made_of
+        while self._room < 0 and len(self) > 1:
+            oldest, _ = self.pop(next(iter(self)))
+            self._room += len(oldest) + _ENTRY_BYTES
+        return fragment
 
 
 class StateEncoder:
@@ -30,40 +68,62 @@ class StateEncoder:
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._hosts: list[bytes] = []
-        self._services: dict[tuple[int, int], bytes] = {}
-        self._data: dict[tuple[int, int], bytes] = {}
+        self._heads = _Kept(_MAX_KEPT_BYTES)
+        self._service_parts = _Kept(_MAX_KEPT_BYTES)
+        self._data_parts = _Kept(_MAX_KEPT_BYTES)
+        self._block_parts = _Kept(_MAX_KEPT_BYTES)
+        self._services = _Kept(_MAX_KEPT_BYTES)
+        self._data = _Kept(_MAX_KEPT_BYTES)
+        self._logs = _Kept(_MAX_KEPT_LOG_BYTES)
 
     def encode(self, known: Knowledge) -> bytes:
         """The wire form of a state, as UTF-8."""
-        if len(self._hosts) < len(self._labels.addresses):
-            new = self._labels.addresses[len(self._hosts) :]
-            self._hosts.extend(b'{"ip":"%s"}' % str(ip).encode() for ip in new)
-        return b"".join(
-            (
-                b'{"known_networks":[',
-                b",".join(self._known_networks(known.networks)),
-                b'],"known_hosts":[',
-                self._host_list(known.hosts),
-                b'],"controlled_hosts":[',
-                self._host_list(known.controlled),
-                b'],"known_services":{',
-                b",".join(
-                    self._of_host(address, self._service_list(address, known.services[address]))
-                    for address in self._in_order(known.services)
-                ),
-                b'},"known_data":{',
-                b",".join(
-                    self._of_host(address, self._data_list(address, known))
-                    for address in self._in_order(known.data)
-                ),
-                b'},"known_blocks":{',
-                b",".join(
-                    self._of_host(address, self._host_list(known.blocks[address]))
-                    for address in self._in_order(known.blocks)
-                ),
-                b"}}",
-            )
+        # Masks per host are never changed in place, so the same object has the same JSON.
+        networks, hosts, controlled, services, data, blocks, logs = known
+        kept = self._heads.get((networks, hosts, controlled))
+        head = kept[0] if kept else self._make_head(networks, hosts, controlled)
+        kept = self._service_parts.get(id(services))
+        service_part = kept[0] if kept else self._make_service_part(services)
+        kept = self._data_parts.get((id(data), id(logs)))
+        data_part = kept[0] if kept else self._make_data_part(data, logs)
+        kept = self._block_parts.get(id(blocks))
+        block_part = kept[0] if kept else self._make_block_part(blocks)
+        return b"".join((head, service_part, data_part, block_part))
+
+    # --- parts ---
+
+    def _make_head(self, networks: int, hosts: int, controlled: int) -> bytes:
+        part = b'{"known_networks":[%s],"known_hosts":[%s],"controlled_hosts":[%s]' % (
+            b",".join([fragment for bit, fragment in self._networks if networks & bit]),
+            self._host_list(hosts),
+            self._host_list(controlled),
+        )
+        return _keep_part(self._heads, (networks, hosts, controlled), part)
+
+    def _make_service_part(self, services: Mapping[int, int]) -> bytes:
+        part = self._by_host(services, lambda address: self._service_list(services[address]))
+        part = b',"known_services":{%s}' % part
+        return _keep_part(self._service_parts, id(services), part, services)
+
+    def _make_data_part(self, data: Mapping[int, int], logs: Mapping[int, KnownLog]) -> bytes:
+        part = self._by_host(
+            data, lambda address: self._list_with_log(data[address], logs.get(address))
+        )
+        part = b',"known_data":{%s}' % part
+        return _keep_part(self._data_parts, (id(data), id(logs)), part, (data, logs))
+
+    def _make_block_part(self, blocks: Mapping[int, int]) -> bytes:
+        part = self._by_host(blocks, lambda address: self._host_list(blocks[address]))
+        part = b',"known_blocks":{%s}}' % part
+        return _keep_part(self._block_parts, id(blocks), part, blocks)
+
+    # --- lists ---
+
+    def _by_host(self, addresses: Mapping[int, int], make: Callable[[int], bytes]) -> bytes:
+        ips = self._labels.addresses
+        in_order = sorted(addresses, key=lambda address: ips[address].value)
+        return b",".join(
+            [b'"%s":[%s]' % (ips[address].ip.encode(), make(address)) for address in in_order]
         )
 
     @cached_property
@@ -72,43 +132,45 @@ class StateEncoder:
         networks = sorted(enumerate(self._labels.networks), key=lambda item: item[1].sort_key)
         return [(1 << i, _encode({"ip": n.ip, "mask": n.mask})) for i, n in networks]
 
-    def _known_networks(self, mask: int) -> list[bytes]:
-        return [fragment for bit, fragment in self._networks if mask & bit]
-
-    def _in_order(self, addresses: Mapping[int, int]) -> list[int]:
-        ips = self._labels.addresses
-        return sorted(addresses, key=lambda address: ips[address].value)
-
     def _host_list(self, mask: int) -> bytes:
         ips = self._labels.addresses
-        indices = sorted(iter_bits(mask), key=lambda address: ips[address].value)
-        return b",".join([self._hosts[index] for index in indices])
+        hosts = sorted([ips[index] for index in iter_bits(mask)], key=_VALUE)
+        return b",".join([b'{"ip":"%s"}' % ip.ip.encode() for ip in hosts])
 
-    def _of_host(self, address: int, items: bytes) -> bytes:
-        return b'"%s":[%s]' % (str(self._labels.addresses[address]).encode(), items)
+    def _service_list(self, mask: int) -> bytes:
+        kept = self._services.get(mask)
+        if kept:
+            return kept[0]
+        services = self._labels.topology.services
+        chosen = sorted([services[index] for index in iter_bits(mask)])
+        return self._services.add(mask, _encode(chosen)[1:-1])
 
-    def _service_list(self, address: int, mask: int) -> bytes:
-        made = self._services.get((address, mask))
-        if made is None:
-            if len(self._services) >= _MAX_KEPT:
-                self._services.clear()
-            services = self._labels.topology.services
-            chosen = sorted(services[index] for index in iter_bits(mask))
-            made = self._services[address, mask] = _encode(chosen)[1:-1]
-        return made
-
-    def _data_list(self, address: int, known: Knowledge) -> bytes:
-        mask = known.data[address]
-        if not mask >> LOG & 1:
-            made = self._data.get((address, mask))
-            if made is not None:
-                return made
+    def _data_list(self, mask: int) -> bytes:
+        kept = self._data.get(mask)
+        if kept:
+            return kept[0]
         data = self._labels.topology.data
-        chosen = [data[index] for index in iter_bits(mask & ~(1 << LOG))]
-        if mask >> LOG & 1:
-            # A log grows with every action on its host, so there is no use in keeping it.
-            return _encode(sorted([*chosen, known.logs[address]]))[1:-1]
-        if len(self._data) >= _MAX_KEPT:
-            self._data.clear()
-        made = self._data[address, mask] = _encode(sorted(chosen))[1:-1]
-        return made
+        chosen = sorted([data[index] for index in iter_bits(mask)])
+        return self._data.add(mask, _encode(chosen)[1:-1])
+
+    def _list_with_log(self, mask: int, log: KnownLog | None) -> bytes:
+        if log is None:
+            return self._data_list(mask)
+        before = self._data_list(mask & self._before_log)
+        behind = self._data_list(mask & ~self._before_log & ~(1 << LOG))
+        return b",".join([part for part in (before, self._log(log), behind) if part])
+
+    @cached_property
+    def _before_log(self) -> int:
+        """Mask of the data that come before a log."""
+        data = self._labels.topology.data
+        return mask_of(index for index, datum in enumerate(data) if datum < LOG_DATA)
+
+    def _log(self, log: KnownLog) -> bytes:
+        """A log, by far the longest of data: it is read seldom and then is part of many states."""
+        kept = self._logs.get(id(log))
+        return kept[0] if kept else self._logs.add(id(log), _encode(log_data(log)), log)
+
+
+def _keep_part(kept: _Kept, key: Hashable, part: bytes, made_of: object = None) -> bytes:
+    return kept.add(key, part, made_of) if len(part) <= _MAX_PART_BYTES else part

@@ -7,11 +7,15 @@ An *address* is one interface of a device and has a fixed index; which IP it car
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, reduce
+from itertools import groupby
+from operator import attrgetter, or_
+from typing import TYPE_CHECKING, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
+from netsecgame.core.action_index import ActionIndex
+from netsecgame.core.address_ranges import AddressRanges
 from netsecgame.core.bits import iter_bits, mask_of
 from netsecgame.errors import ScenarioError
 from netsecgame.game_components import IP, Data, Network, Service
@@ -19,7 +23,11 @@ from netsecgame.game_components import IP, Data, Network, Service
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from netsecgame.core.actions.indexed import IndexedAction
     from netsecgame.core.scenario import AllowRule, Host, Interface, Router, Scenario
+    from netsecgame.game_components import Action
+
+_T = TypeVar("_T")
 
 #: Stands for the outside; its addresses are not part of the game.
 INTERNET = "internet"
@@ -71,12 +79,27 @@ class Topology:
     @cached_property
     def address_index(self) -> dict[IP, int]:
         """Index of every address, by the IP the scenario has for it."""
-        return {ip: index for index, ip in enumerate(self.addresses)}
+        return index_of_each(self.addresses)
 
     @cached_property
     def network_index(self) -> dict[Network, int]:
         """Index of every network."""
-        return {network: index for index, network in enumerate(self.networks)}
+        return index_of_each(self.networks)
+
+    @cached_property
+    def action_index(self) -> ActionIndex:
+        """All actions there can be, by number."""
+        return ActionIndex(self)
+
+    @cached_property
+    def kept_actions(self) -> dict[Action, IndexedAction]:
+        """Where `Labels` of the scenario's own addresses keep actions that they looked up."""
+        return {}
+
+    @cached_property
+    def kept_numbers(self) -> dict[bool, dict[int, tuple[Action, IndexedAction]]]:
+        """Where they keep actions of an index with and without blocks; see `Labels.numbered`."""
+        return {}
 
     @cached_property
     def service_index(self) -> dict[Service, int]:
@@ -89,12 +112,43 @@ class Topology:
         return {datum: index for index, datum in enumerate(self.data)}
 
     @cached_property
+    def inside(self) -> tuple[int, ...]:
+        """Mask of the addresses inside every network."""
+        return tuple(map(self.ranges.inside, self.networks))
+
+    @cached_property
+    def ranges(self) -> AddressRanges:
+        """The addresses by number, as the scenario has them."""
+        return AddressRanges(self.addresses)
+
+    @cached_property
+    def private_networks(self) -> int:
+        """Mask of the private ones among the scenario's networks."""
+        own = iter_bits(self.scenario_networks)
+        return mask_of(index for index in own if self.networks[index].is_private())
+
+    @cached_property
+    def start_place_mask(self) -> int:
+        """Mask of the addresses where an agent may start at random."""
+        return mask_of(self.start_places)
+
+    @cached_property
+    def device_masks(self) -> tuple[int, ...]:
+        """Mask of the addresses of every device."""
+        return tuple(map(mask_of, self.devices))
+
+    @cached_property
     def devices(self) -> tuple[tuple[int, ...], ...]:
         """Addresses of every device."""
         found: list[list[int]] = [[] for _ in self.device_names]
         for address, device in enumerate(self.device_of):
             found[device].append(address)
         return tuple(map(tuple, found))
+
+
+def index_of_each(items: Iterable[_T]) -> dict[_T, int]:
+    """The place of every item."""
+    return {item: index for index, item in enumerate(items)}
 
 
 def ip_from_value(value: int) -> IP:
@@ -171,7 +225,8 @@ def compile_scenario(
         for device in range(len(devices))
     )
 
-    private = mask_of(i for i, itf in enumerate(interfaces) if itf.network.is_private())
+    private_networks = {network for network in own_networks if network.is_private()}
+    private = mask_of(i for i, itf in enumerate(interfaces) if itf.network in private_networks)
     rules = [rule for router in scenario.routers for rule in router.allow]
     return Topology(
         addresses=addresses,
@@ -213,13 +268,9 @@ def _compile_reach(
         members[network_of[a]] | public if private >> a & 1 else 1 << a
         for a in range(len(addresses))
     ]
-    for rule in rules:
-        destination = addresses_inside(addresses, rule.destination)
-        for source in iter_bits(addresses_inside(addresses, rule.source)):
-            reach[source] |= destination
+    ranges = AddressRanges(addresses)
+    for source, some in groupby(rules, key=attrgetter("source")):
+        destinations = reduce(or_, (ranges.inside(rule.destination) for rule in some))
+        for address in ranges.indices(source):
+            reach[address] |= destinations
     return tuple(reach)
-
-
-def addresses_inside(addresses: Sequence[IP], network: Network) -> int:
-    """Mask of the addresses inside a network of any mask; linear in the number of addresses."""
-    return mask_of(index for index, ip in enumerate(addresses) if ip in network)

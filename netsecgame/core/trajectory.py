@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,16 +11,29 @@ from netsecgame.core.knowledge import KnownState, encode_state
 from netsecgame.game_components import Data, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netsecgame.game_components import Action, AgentRole, AgentStatus, GameState
 
 #: Steps kept per agent and episode; what follows is played but not recorded.
 MAX_STEPS = 10_000
 
-#: Text in actions and logs kept per agent and episode, in characters; likewise.
+#: Text in actions kept per agent and episode, in characters; likewise.
 MAX_TEXT = 64 * 1024 * 1024
+
+#: Actions with more parameters than that have a service or a datum, whose texts agents may choose.
+_MAX_PARAMETERS_WITHOUT_TEXT = 2
 
 #: States in the JSON of one trajectory, in bytes: every step has the whole state once more.
 MAX_JSON_BYTES = 32 * 1024 * 1024
+
+#: What a step keeps in memory beside text: an action, and now and then a state.
+_STEP_BYTES = 2_000
+
+#: Encoded in one go, which takes a fraction of a millisecond.
+_ACTIONS_PER_PIECE = 250
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Trajectory:
@@ -42,12 +56,18 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.actions)
 
+    @property
+    def kept_bytes(self) -> int:
+        """About how much memory the steps take; 0 if there are none. Their JSON is far longer."""
+        return self._text + _STEP_BYTES * len(self.actions)
+
     def append(self, action: Action, reward: float, state: GameState) -> None:
         """Record one step."""
         before = self.states[-1]
         if state is not before and isinstance(before, KnownState):
             before.forget_json()
-        self._text += _count_text(action, before, state)
+        if len(action.parameters) > _MAX_PARAMETERS_WITHOUT_TEXT:
+            self._text += _count_text(action)
         if self.is_cut or len(self.actions) >= MAX_STEPS or self._text > MAX_TEXT:
             self.is_cut = True
             return
@@ -66,50 +86,74 @@ class Trajectory:
         The states' parts are those of the wire; `end_reason` is None when the episode did not end.
         The first steps are in it, as many as fit; `is_cut` is there if some were left out.
         """
-        states = self._encode_states()
-        steps = len(states) - 1
-        stored: dict[str, Any] = {
-            "trajectory": {
-                "states": states,
-                "actions": [action.as_dict for action in self.actions[:steps]],
-                "rewards": self.rewards[:steps],
-            },
+        return b"".join(self.json_pieces(name, role, end_reason))
+
+    def json_pieces(
+        self, name: str, role: AgentRole, end_reason: AgentStatus | None
+    ) -> Iterator[bytes]:
+        """`as_json` bit by bit, each piece made when it is asked for.
+
+        The whole is far longer than what the trajectory keeps, and takes long to make: who sends or
+        writes it piece by piece needs no memory for it, and can look after others in between. No
+        piece ends inside a string. A state that lasted for several steps is one object each time.
+
+        Nothing may be recorded until the last piece is made.
+        """
+        piece = _encode_once(self.states[0])
+        yield b'{"trajectory":{"states":[' + piece
+        piece = b"," + piece
+        size = len(piece) - 1
+        before = self.states[0]
+        steps = 0
+        for state in islice(self.states, 1, None):
+            if state is not before:
+                piece = b"," + _encode_once(state)
+                before = state
+            size += len(piece) - 1
+            if size > MAX_JSON_BYTES:
+                break
+            yield piece
+            steps += 1
+        yield b'],"actions":['
+        made: dict[int, bytes] = {}  # agents ask for the same again and again
+        for first in range(0, steps, _ACTIONS_PER_PIECE):
+            actions = self.actions[first : min(first + _ACTIONS_PER_PIECE, steps)]
+            for action in actions:
+                if id(action) not in made:
+                    made[id(action)] = _encode(_action_form(action))
+            yield (b"," if first else b"") + b",".join([made[id(action)] for action in actions])
+        about: dict[str, Any] = {
             "end_reason": None if end_reason is None else str(end_reason),
             "agent_role": str(role),
             "agent_name": name,
         }
         if self.is_cut or steps < len(self):
-            stored["is_cut"] = True
-        return msgspec.json.encode(stored)
-
-    def _encode_states(self) -> list[msgspec.Raw]:
-        encoded: list[msgspec.Raw] = []
-        size = 0
-        before = None
-        for state in self.states:
-            text = encoded[-1] if state is before else msgspec.Raw(encode_state(state))
-            if isinstance(state, KnownState):
-                state.forget_json()
-            size += len(text)
-            if encoded and size > MAX_JSON_BYTES:
-                break
-            encoded.append(text)
-            before = state
-        return encoded
+            about["is_cut"] = True
+        yield b'],"rewards":%s},%s' % (_encode(self.rewards[:steps]), _encode(about)[1:])
 
 
-def _count_text(action: Action, before: GameState, state: GameState) -> int:
-    """Characters that this step adds: those an agent may choose, and logs that were read."""
+def _encode_once(state: GameState) -> bytes:
+    """The JSON of a state, which does not keep it."""
+    text = encode_state(state)
+    if isinstance(state, KnownState):
+        state.forget_json()
+    return text
+
+
+def _action_form(action: Action) -> dict[str, Any]:
+    """As `Action.as_dict`; the values are left to the encoder, which halves the time."""
+    return {
+        "action_type": f"ActionType.{action.action_type._name_}",
+        "parameters": action.parameters,
+    }
+
+
+def _count_text(action: Action) -> int:
+    """Characters in an action that an agent may choose."""
     count = 0
     for value in action.parameters.values():
         if isinstance(value, Data):
             count += len(value.owner) + len(value.id) + len(value.type) + len(value.content)
         elif isinstance(value, Service):
             count += len(value.name) + len(value.type) + len(value.version)
-    if state is before or not isinstance(state, KnownState) or not isinstance(before, KnownState):
-        return count
-    known = before.knowledge.logs
-    for address, log in state.knowledge.logs.items():
-        if log is not known.get(address):
-            count += len(log.content)
     return count

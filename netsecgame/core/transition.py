@@ -33,10 +33,15 @@ RULES: Mapping[
 }
 
 
+#: The same by name: hashing a text is several times faster than hashing a member.
+RULE_BY_NAME = {kind.name: rule for kind, rule in RULES.items()}
+
+
 def apply_action(
     truth: WorldState, known: Knowledge, action: IndexedAction, agent: Hashable
 ) -> Knowledge:
     """What the agent knows after a game action; the same object if nothing changed for it."""
-    if not known.controls(action.source):
+    source = action.source
+    if source < 0 or not known.controlled >> source & 1:
         return known
-    return RULES[action.type](truth, known, action, agent)
+    return RULE_BY_NAME[action.type._name_](truth, known, action, agent)

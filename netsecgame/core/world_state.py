@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
-from netsecgame.core.topology import LOG_DATA
-from netsecgame.game_components import Data
+from netsecgame.core.logs import LogBook
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from netsecgame.core.addressing import Labels
+    from netsecgame.core.logs import Log
     from netsecgame.core.topology import Topology
-    from netsecgame.game_components import ActionType
-
-#: Log entries kept on a device; older ones are dropped.
-MAX_LOG_ENTRIES = 1_000
 
 
 class WorldState:
@@ -30,6 +25,8 @@ class WorldState:
         blocked: Mask of the addresses blocked on an address, set by any agent.
         blockers: The agents that blocked a pair of addresses, in order; the lower index comes
             first.
+        logs: What was noted on every device.
+        refused: The pairs of addresses that a block kept from connecting since `take_blamed`.
     """
 
     def __init__(self, topology: Topology, labels: Labels) -> None:
@@ -39,8 +36,8 @@ class WorldState:
         self.data = list(topology.data_of)
         self.blocked: dict[int, int] = {}
         self.blockers: dict[tuple[int, int], list[Hashable]] = {}
-        self._logs: dict[int, deque[str]] = {}
-        self._denied: list[tuple[int, int]] = []
+        self.logs = LogBook(topology)
+        self.refused: list[tuple[int, int]] = []
 
     def connect(self, source: int, target: int) -> bool:
         """Whether `source` reaches `target`; a refusal because of a block is remembered."""
@@ -49,7 +46,7 @@ class WorldState:
         if self.reach[source] >> target & 1:
             return True
         if self.blocked and self.blocked.get(source, 0) >> target & 1:
-            self._denied.append((source, target))
+            self.refused.append((source, target))
         return False
 
     def connect_all(self, source: int, targets: int) -> int:
@@ -58,15 +55,15 @@ class WorldState:
             denied = targets & ~self.reach[source] & self.blocked.get(source, 0)
             while denied:
                 lowest = denied & -denied
-                self._denied.append((source, lowest.bit_length() - 1))
+                self.refused.append((source, lowest.bit_length() - 1))
                 denied ^= lowest
         return targets & self.reach[source]
 
     def take_blamed(self) -> list[Hashable]:
         """The agents whose blocks refused a connection since the last call, one entry a refusal."""
-        if not self._denied:
+        if not self.refused:
             return []
-        denied, self._denied = self._denied, []
+        denied, self.refused = self.refused, []
         return [agent for pair in denied for agent in self.blockers.get(_ordered(*pair), ())]
 
     def block(self, target: int, blocked: int, agent: Hashable) -> None:
@@ -80,23 +77,9 @@ class WorldState:
         if agent not in agents:
             agents.append(agent)
 
-    def write_log(self, address: int, source: int, action_type: ActionType) -> None:
-        """Note on the device of `address` that `source` acted on it."""
-        device = self.topology.device_of[address]
-        entries = self._logs.get(device)
-        if entries is None:
-            entries = self._logs[device] = deque(maxlen=MAX_LOG_ENTRIES)
-        entries.append(
-            f'{{"source_host": "{self.labels.addresses[source]}", "action_type": "{action_type}"}}'
-        )
-
-    def read_log(self, address: int) -> Data:
+    def read_log(self, address: int) -> Log:
         """The log of the device of `address`, as it is now."""
-        entries = self._logs.get(self.topology.device_of[address])
-        if not entries:
-            return LOG_DATA
-        content = f"[{', '.join(entries)}]"
-        return Data(LOG_DATA.owner, LOG_DATA.id, len(content), LOG_DATA.type, content)
+        return self.logs.read(self.topology.device_of[address])
 
     def data_on(self, address: int) -> int:
         """Mask of the data that the device of `address` holds."""

@@ -24,5 +24,5 @@ def apply(truth: WorldState, known: Knowledge, action: IndexedAction, agent: Has
     if blocked < 0:
         return known
     truth.block(target, blocked, agent)
-    truth.write_log(target, action.source, action.type)
+    truth.logs.write(1 << target, action.log_entry)
     return known.with_blocks(target, 1 << blocked).with_blocks(blocked, 1 << target)

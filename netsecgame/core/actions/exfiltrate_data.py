@@ -23,7 +23,7 @@ def apply(
         return known
     if datum < 0 or not known.data.get(source, 0) >> datum & 1:
         return known
-    truth.write_log(target, source, action.type)
+    truth.logs.write(1 << target, action.log_entry)
     if not truth.data_on(source) >> datum & 1:
         return known
     if datum == LOG:

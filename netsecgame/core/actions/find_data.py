@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netsecgame.core.topology import LOG
-
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -21,10 +19,10 @@ def apply(
     target = action.target
     if not truth.connect(action.source, target):
         return known
-    truth.write_log(target, action.source, action.type)
+    truth.logs.write(1 << target, action.log_entry)
     if not known.controls(target):
         return known
     held = truth.data_on(target)
-    known = known.with_data(target, held & ~(1 << LOG)).with_log(target, truth.read_log(target))
+    known = known.with_log(target, truth.read_log(target), held)
     blocked = truth.blocked.get(target, 0)
     return known.with_blocks(target, blocked) if blocked else known

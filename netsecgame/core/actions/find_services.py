@@ -19,18 +19,11 @@ def apply(
     target = action.target
     if not truth.connect(action.source, target):
         return known
-    truth.write_log(target, action.source, action.type)
+    truth.logs.write(1 << target, action.log_entry)
     topology = truth.topology
     services = topology.services_of[target]
     if not known.controls(target):
         services &= topology.open_services
     if not services:
         return known
-    if known.services.get(target) != services:
-        known = known._replace(services={**known.services, target: services})
-    if not known.hosts >> target & 1:
-        known = known._replace(
-            hosts=known.hosts | 1 << target,
-            networks=known.networks | 1 << topology.network_of[target],
-        )
-    return known
+    return known.with_services(target, topology.network_of[target], services)

@@ -20,6 +20,7 @@ class IndexedAction(NamedTuple):
         target: Address index of the target host; -1 for ScanNetwork.
         item: ScanNetwork: mask of the addresses inside the network. ExploitService: service index.
             ExfiltrateData: data index. BlockIP: address index of the blocked host. Else 0.
+        log_entry: What the devices it acts on note in their logs.
         outsider: BlockIP: the blocked host's address, if the world has no index for it yet.
     """
 
@@ -27,6 +28,7 @@ class IndexedAction(NamedTuple):
     source: int
     target: int = -1
     item: int = 0
+    log_entry: str = ""
     outsider: IP | None = None
 
 
@@ -40,19 +42,24 @@ def index_action(action: Action, labels: Labels) -> IndexedAction:
     parameters: dict[str, Any] = action.parameters
     topology = labels.topology
     source = labels.find_address(parameters["source_host"])
+    entry = log_entry(kind, parameters["source_host"])
     if kind is ActionType.ScanNetwork:
-        return IndexedAction(
-            kind, source, item=labels.addresses_inside(parameters["target_network"])
-        )
+        inside = labels.addresses_inside(parameters["target_network"])
+        return IndexedAction(kind, source, -1, inside, entry)
     target = labels.find_address(parameters["target_host"])
     if kind is ActionType.ExploitService:
         service = topology.service_index.get(parameters["target_service"], -1)
-        return IndexedAction(kind, source, target, service)
+        return IndexedAction(kind, source, target, service, entry)
     if kind is ActionType.ExfiltrateData:
         datum = topology.data_index.get(parameters["data"], -1)
-        return IndexedAction(kind, source, target, datum)
+        return IndexedAction(kind, source, target, datum, entry)
     if kind is ActionType.BlockIP:
         ip = parameters["blocked_host"]
         blocked = labels.find_address(ip)
-        return IndexedAction(kind, source, target, blocked, ip if blocked < 0 else None)
-    return IndexedAction(kind, source, target)
+        return IndexedAction(kind, source, target, blocked, entry, ip if blocked < 0 else None)
+    return IndexedAction(kind, source, target, 0, entry)
+
+
+def log_entry(kind: ActionType, source: IP) -> str:
+    """What a device notes of an action, as JSON."""
+    return f'{{"source_host": "{source}", "action_type": "{kind}"}}'

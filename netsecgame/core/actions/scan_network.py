@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netsecgame.core.bits import iter_bits
-
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -19,8 +17,7 @@ def apply(
 ) -> Knowledge:
     """Every existing address in the network that the source reaches becomes known, and logs it."""
     found = truth.connect_all(action.source, action.item)
-    for address in iter_bits(found):
-        truth.write_log(address, action.source, action.type)
+    truth.logs.write(found, action.log_entry)
     if not found & ~known.hosts:
         return known
-    return known._replace(hosts=known.hosts | found)
+    return known.with_hosts(found)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from netsecgame.core.addressing import Labels
+from netsecgame.core.closure import play_everything
 from netsecgame.core.knowledge import KnownState
 from netsecgame.core.positions import draw_position, start_knowledge
-from netsecgame.core.reachability import Unreachable, find_unreachable, play_everything
+from netsecgame.core.reachability import Unreachable, find_unreachable
 from netsecgame.core.task import GAME_ACTIONS, GameSpec, Position, RoleTask, Task, Word
 from netsecgame.errors import TaskError
 from netsecgame.game_components import IP, ActionType, AgentRole, GameState, Network
@@ -132,6 +133,16 @@ def test_find_unreachable_counts_on_a_service_known_from_the_start() -> None:
 
     assert unreachable(goal, replace(FROM_PC, known_services={LAPTOP: (SHELL,)})) == []
     assert len(unreachable(goal)) == 1
+
+
+def test_find_unreachable_counts_on_what_asking_again_would_hide() -> None:
+    # Strangers that ask WEB are not told of BASH.
+    goal = Position(known_services={WEB: (Word.ALL,)})
+    start = replace(FROM_PC, known_services=goal.known_services)
+    never = chances(ExploitService=0.0)
+
+    assert unreachable(goal, start, success_probability=never) == []
+    assert len(unreachable(goal, success_probability=never)) == 1
 
 
 # --- goals that cannot ----------------------------------------------------------------------------

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from netsecgame.core.addressing import Labels
-from netsecgame.core.topology import LOG_DATA
-from netsecgame.core.world_state import MAX_LOG_ENTRIES, WorldState
-from netsecgame.game_components import ActionType
+from netsecgame.core.world_state import WorldState
 from tests.unit.core.office import (
     BACKUP,
     DB,
@@ -27,47 +23,6 @@ WEB_I, DB_I, PC_I = AT[WEB], AT[DB], AT[PC]
 @pytest.fixture
 def truth() -> WorldState:
     return WorldState(TOPOLOGY, Labels.original(TOPOLOGY))
-
-
-# --- logs -----------------------------------------------------------------------------------------
-
-
-def test_write_log_makes_a_json_list_whose_length_is_its_size(truth: WorldState) -> None:
-    truth.write_log(WEB_I, PC_I, ActionType.ScanNetwork)
-    truth.write_log(WEB_I, DB_I, ActionType.BlockIP)
-
-    log = truth.read_log(WEB_I)
-    assert json.loads(log.content) == [
-        {"source_host": "192.168.2.2", "action_type": "ActionType.ScanNetwork"},
-        {"source_host": "192.168.1.3", "action_type": "ActionType.BlockIP"},
-    ]
-    assert log.size == len(log.content)
-    assert log == LOG_DATA
-
-
-def test_read_log_of_a_device_without_entries_is_empty(truth: WorldState) -> None:
-    truth.write_log(WEB_I, PC_I, ActionType.ScanNetwork)
-
-    log = truth.read_log(DB_I)
-    assert (log, log.size, log.content) == (LOG_DATA, 0, "")
-
-
-def test_read_log_is_the_same_on_all_addresses_of_a_device(truth: WorldState) -> None:
-    truth.write_log(AT[GATEWAY], WEB_I, ActionType.FindServices)
-    truth.write_log(AT[GATEWAY_2], PC_I, ActionType.FindServices)
-
-    assert truth.read_log(AT[GATEWAY]).content == truth.read_log(AT[GATEWAY_2]).content
-    assert len(json.loads(truth.read_log(AT[GATEWAY]).content)) == 2
-
-
-def test_write_log_beyond_the_cap_drops_the_oldest_entries(truth: WorldState) -> None:
-    truth.write_log(WEB_I, DB_I, ActionType.BlockIP)
-    for _ in range(MAX_LOG_ENTRIES):
-        truth.write_log(WEB_I, PC_I, ActionType.ScanNetwork)
-
-    entries = json.loads(truth.read_log(WEB_I).content)
-    assert len(entries) == MAX_LOG_ENTRIES == 1_000
-    assert {entry["source_host"] for entry in entries} == {"192.168.2.2"}
 
 
 # --- blocks and blame -----------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netsecgame.core.actions.indexed import log_entry
+from netsecgame.core.bits import mask_of
+from netsecgame.core.logs import MAX_LOG_ENTRIES, LogBook, log_data
+from netsecgame.core.topology import LOG_DATA
+from netsecgame.game_components import ActionType
+from tests.unit.core.office import DB, GATEWAY, GATEWAY_2, PC, WEB, office_topology
+
+TOPOLOGY = office_topology()
+AT = TOPOLOGY.address_index
+WEB_DEVICE, DB_DEVICE = TOPOLOGY.device_of[AT[WEB]], TOPOLOGY.device_of[AT[DB]]
+ON_WEB = mask_of([AT[WEB]])
+SCANNED, BLOCKED = log_entry(ActionType.ScanNetwork, PC), log_entry(ActionType.BlockIP, DB)
+
+
+@pytest.fixture
+def book() -> LogBook:
+    return LogBook(TOPOLOGY)
+
+
+def sources(content: str) -> list[str]:
+    return [entry["source_host"] for entry in json.loads(content)]
+
+
+def test_write_makes_a_json_list_whose_length_is_its_size(book: LogBook) -> None:
+    book.write(ON_WEB, SCANNED)
+    book.write(ON_WEB, BLOCKED)
+
+    log = book.read(WEB_DEVICE).data
+    assert json.loads(log.content) == [
+        {"source_host": "192.168.2.2", "action_type": "ActionType.ScanNetwork"},
+        {"source_host": "192.168.1.3", "action_type": "ActionType.BlockIP"},
+    ]
+    assert log.size == len(log.content)
+    assert log == LOG_DATA
+
+
+def test_read_of_a_device_without_entries_is_empty(book: LogBook) -> None:
+    book.write(ON_WEB, SCANNED)
+
+    log = book.read(DB_DEVICE).data
+    assert (log, log.size, log.content) == (LOG_DATA, 0, "")
+
+
+def test_write_on_two_addresses_of_a_device_gives_two_entries(book: LogBook) -> None:
+    gateways = mask_of([AT[GATEWAY], AT[GATEWAY_2]])
+    book.write(gateways | ON_WEB, SCANNED)
+
+    assert len(sources(book.read(TOPOLOGY.device_of[AT[GATEWAY]]).content)) == 2
+    assert len(sources(book.read(WEB_DEVICE).content)) == 1
+
+
+def test_write_beyond_the_cap_drops_the_oldest_entries(book: LogBook) -> None:
+    book.write(ON_WEB, BLOCKED)
+    for _ in range(MAX_LOG_ENTRIES):
+        book.write(ON_WEB, SCANNED)
+
+    found = sources(book.read(WEB_DEVICE).content)
+    assert len(found) == MAX_LOG_ENTRIES == 1_000
+    assert set(found) == {"192.168.2.2"}
+
+
+def test_log_read_once_does_not_change_with_later_entries(book: LogBook) -> None:
+    logs = []
+    for step in range(5_000):
+        book.write(ON_WEB if step % 2 else ON_WEB << 1, BLOCKED if step % 3 else SCANNED)
+        if step % 97 == 0:
+            log = book.read(WEB_DEVICE)
+            logs.append((log, log.content))
+
+    assert all(log.content == content for log, content in logs)
+    assert len({content for _, content in logs}) > 10
+
+
+def test_log_data_of_a_datum_is_itself() -> None:
+    assert log_data(LOG_DATA) is LOG_DATA
