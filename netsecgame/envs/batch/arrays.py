@@ -1,0 +1,162 @@
+"""The memory of a batch of environments, and what their roles start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from netsecgame.envs.batch.draws import Stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from netsecgame.envs.batch.layout import Words
+    from netsecgame.envs.batch.positions import PositionProgram
+    from netsecgame.envs.batch.tables import Tables
+
+#: Who defends.
+NOBODY, RANDOM, SCRIPTED = range(3)
+
+
+class Role(NamedTuple):
+    """Where the agents of one role start and what they have to reach.
+
+    Attributes:
+        start_base: Words of every start position, (W,); likewise those of the goal.
+        start_operations: See `PositionProgram`; likewise those of the goal.
+        start_bits: See `PositionProgram`; likewise those of the goal.
+        goal_attackers: By address rank, whether its known blocks must name every attacker, (A,).
+        has_attackers: Whether there is such an address.
+        max_steps: The step limit; 0 is none.
+    """
+
+    start_base: Words
+    start_operations: NDArray[np.int64]
+    start_bits: NDArray[np.int64]
+    goal_base: Words
+    goal_operations: NDArray[np.int64]
+    goal_bits: NDArray[np.int64]
+    goal_attackers: NDArray[np.bool_]
+    has_attackers: bool
+    max_steps: int
+
+    @classmethod
+    def of(cls, start: PositionProgram, goal: PositionProgram, max_steps: int | None) -> Role:
+        """A role from its two positions."""
+        return cls(
+            start.base,
+            start.operations,
+            start.bits,
+            goal.base,
+            goal.operations,
+            goal.bits,
+            goal.all_attackers,
+            bool(goal.all_attackers.any()),
+            max_steps or 0,
+        )
+
+
+class Envs(NamedTuple):
+    """What is true in every environment; B of them, one a row.
+
+    Attributes:
+        states: What the attacker knows, (B, W) uint64.
+        goals: What it has to reach, (B, W) uint64.
+        truth: See `Tables`, (B, truth words) uint64.
+        streams: Where the random streams are, (B, streams) uint64.
+        steps: Actions of the attacker, (B,) int32.
+        status: PLAYING, SUCCESS, DETECTED or TIMEOUT, (B,) uint8.
+        recent: Types of the newest actions, in a ring, (B, window) uint8.
+        repeats: How often actions were played, (B, repeat words) uint64.
+        defender_states: What the defender knows, (B, W) uint64; no columns without one.
+        defender_goals: What it has to reach, likewise.
+        defender_steps: Its actions, (B,) int32.
+        defender_plays: Whether it still acts, (B,) bool.
+        searched: Address rank where a scripted defender read the log last; -1 before, (B,) int32.
+        suspects: Address rank that it has found there and not yet blocked; -1 for none, (B,) int32.
+        intruders: Address rank that acted last on a device from another one, (B, devices) int16;
+            -1 for none. Only a scripted defender needs it.
+        intruder_ages: Log entries since then on the device, that one included, (B, devices) int32.
+    """
+
+    states: Words
+    goals: Words
+    truth: Words
+    streams: Words
+    steps: NDArray[np.int32]
+    status: NDArray[np.uint8]
+    recent: NDArray[np.uint8]
+    repeats: Words
+    defender_states: Words
+    defender_goals: Words
+    defender_steps: NDArray[np.int32]
+    defender_plays: NDArray[np.bool_]
+    searched: NDArray[np.int32]
+    suspects: NDArray[np.int32]
+    intruders: NDArray[np.int16]
+    intruder_ages: NDArray[np.int32]
+
+    @classmethod
+    def make(cls, count: int, words: int, tables: Tables, defender: int) -> Envs:
+        """Memory for that many environments, all zero."""
+        devices = len(tables.device_of) and int(tables.device_of.max()) + 1
+        defended = 0 if defender == NOBODY else words
+        patrolled = devices if defender == SCRIPTED else 0
+        return cls(
+            states=np.zeros((count, words), np.uint64),
+            goals=np.zeros((count, words), np.uint64),
+            truth=np.zeros((count, tables.truth_words), np.uint64),
+            streams=np.zeros((count, len(Stream)), np.uint64),
+            steps=np.zeros(count, np.int32),
+            status=np.zeros(count, np.uint8),
+            recent=np.zeros((count, tables.window if tables.is_watched else 0), np.uint8),
+            repeats=np.zeros((count, tables.repeat_words), np.uint64),
+            defender_states=np.zeros((count, defended), np.uint64),
+            defender_goals=np.zeros((count, defended), np.uint64),
+            defender_steps=np.zeros(count, np.int32),
+            defender_plays=np.zeros(count, np.bool_),
+            searched=np.zeros(count, np.int32),
+            suspects=np.zeros(count, np.int32),
+            intruders=np.zeros((count, patrolled), np.int16),
+            intruder_ages=np.zeros((count, patrolled), np.int32),
+        )
+
+    @property
+    def bytes_per_env(self) -> float:
+        """Memory of one environment."""
+        return sum(array.nbytes for array in self) / max(1, len(self.steps))
+
+
+class Results(NamedTuple):
+    """What came of the last step, one environment a row.
+
+    Attributes:
+        rewards: (B,) float32.
+        terminated: (B,) bool.
+        truncated: (B,) bool.
+        masks: Whether each action is legal, (B, N) bool; no rows if nobody wants to know.
+        final_states: Last states of episodes that ended, (B, W) uint64; no rows if not kept.
+    """
+
+    rewards: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    masks: NDArray[np.bool_]
+    final_states: Words
+
+    @classmethod
+    def make(cls, count: int, words: int, *, masks: int, keeps_final: bool) -> Results:
+        """Memory for that many environments; `masks` is the number of actions, or 0."""
+        return cls(
+            rewards=np.zeros(count, np.float32),
+            terminated=np.zeros(count, np.bool_),
+            truncated=np.zeros(count, np.bool_),
+            masks=np.zeros((count if masks else 0, masks), np.bool_),
+            final_states=np.zeros((count if keeps_final else 0, words), np.uint64),
+        )
+
+    @property
+    def bytes_per_env(self) -> float:
+        """Memory of one environment."""
+        return sum(array.nbytes for array in self) / max(1, len(self.rewards))

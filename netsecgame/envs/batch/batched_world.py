@@ -1,0 +1,377 @@
+"""Many copies of one game, stepped by one call."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from netsecgame.core.action_index import ActionIndex
+from netsecgame.core.addressing import Labels
+from netsecgame.core.dynamics import compile_game
+from netsecgame.core.knowledge import KnownState
+from netsecgame.core.world import DEFAULT_SEED
+from netsecgame.envs.batch.arrays import NOBODY, RANDOM, SCRIPTED, Envs, Results, Role
+from netsecgame.envs.batch.draws import first_words
+from netsecgame.envs.batch.layout import StateLayout
+from netsecgame.envs.batch.positions import compile_position
+from netsecgame.envs.batch.tables import PLAYING, attacker_rewards, compile_tables
+from netsecgame.errors import (
+    ConfigurationError,
+    EpisodeOverError,
+    RoleNotAvailableError,
+    UnknownActionError,
+    missing_extra,
+    suggest_nearest,
+)
+from netsecgame.game_components import AgentRole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from netsecgame.core.task import GameSpec, Position, RoleTask
+    from netsecgame.core.topology import Topology
+    from netsecgame.envs.batch.layout import Words
+
+
+class Autoreset(StrEnum):
+    """What happens to an environment whose episode has ended; the names are Gymnasium's.
+
+    - NEXT_STEP: its next step begins a new episode, whatever the action: reward 0, not ended.
+    - SAME_STEP: the step that ends it begins a new one too; `BatchStep.final_states` has the last
+      state of the old one.
+    - DISABLED: it has to be reset by hand; a step before that is an error.
+    """
+
+    NEXT_STEP = "NextStep"
+    SAME_STEP = "SameStep"
+    DISABLED = "Disabled"
+
+
+class Backend(StrEnum):
+    """What carries out the steps; all give the same results.
+
+    - NUMBA: machine code, from the extra `batch`. The first use of a machine compiles it.
+    - NUMPY: array operations.
+    """
+
+    NUMBA = "numba"
+    NUMPY = "numpy"
+
+
+class Defender(StrEnum):
+    """Who plays against the attacker, one action after each of its own.
+
+    See `netsecgame.envs.batch.defenders`.
+    """
+
+    RANDOM = "random"
+    SCRIPTED = "scripted"
+
+
+class BatchStep(NamedTuple):
+    """What came of one step; the arrays are the world's own and change with the next step.
+
+    Attributes:
+        states: What the attackers know, (B, W) uint64; `BatchedWorld.layout` says which bit is
+            what.
+        rewards: (B,) float32.
+        terminated: Whether the goal was reached, or the attacker detected, (B,) bool.
+        truncated: Whether the step limit ended the episode, (B,) bool.
+        action_masks: Whether each action is legal, (B, N) bool; None unless asked for.
+        final_states: Last states of the episodes that ended in this step, (B, W) uint64; only rows
+            that ended mean anything. None unless environments reset in the same step.
+    """
+
+    states: Words
+    rewards: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    action_masks: NDArray[np.bool_] | None
+    final_states: Words | None
+
+
+class Kernel(Protocol):
+    """What a backend does with the arrays of a batch."""
+
+    def begin(self, chosen: NDArray[np.int64]) -> None:
+        """Begin new episodes in the chosen environments."""
+
+    def step(self, actions: NDArray[np.int32], *, resets_at_once: bool) -> None:
+        """Play one action in each environment; those that have ended begin anew instead."""
+
+    def sample(self, actions: NDArray[np.int32]) -> None:
+        """Write a random legal action for each environment; 0 where there is none."""
+
+    def write_masks(self, masks: NDArray[np.bool_], chosen: NDArray[np.int64]) -> None:
+        """Write the flags of the legal actions of the chosen environments."""
+
+
+class BatchedWorld:
+    """B independent games of one attacker each, and maybe a defender.
+
+    Environment `i` plays exactly as a `World` whose random streams are those of seed `i` of the
+    batch (`netsecgame.envs.batch.draws`).
+
+    Attributes:
+        spec: The task and its scenario.
+        num_envs: B.
+        action_index: What action numbers mean; without BlockIP unless it was asked for.
+        layout: What the bits of the states mean.
+        autoreset: What happens when an episode ends.
+        backend: What carries out the steps.
+    """
+
+    def __init__(  # noqa: PLR0913 - options, by name only
+        self,
+        spec: GameSpec,
+        num_envs: int,
+        *,
+        seed: int | Sequence[int] | None = None,
+        autoreset: Autoreset | str = Autoreset.NEXT_STEP,
+        defender: Defender | str | None = None,
+        include_blocks: bool = False,
+        with_masks: bool = False,
+        backend: Backend | str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Set up a batch and begin the first episodes.
+
+        Args:
+            spec: The task and its scenario. Addresses are those of the scenario: dynamic ones would
+                change no bit.
+            num_envs: B, at least 1.
+            seed: Environment `i` has seed + i; or one seed for each. None takes the task's, or 42
+                if the task wants a random one.
+            autoreset: What happens when an episode ends.
+            defender: Who plays against the attackers, if anybody.
+            include_blocks: Whether attackers may play BlockIP.
+            with_masks: Whether each step writes `BatchStep.action_masks`.
+            backend: None takes numba where it is installed.
+            threads: Of the numba backend; None takes as many as there are processors.
+
+        Raises:
+            ConfigurationError: If an option makes no sense, or the backend is not installed.
+            RoleNotAvailableError: If the task has no such defender.
+        """
+        if num_envs < 1:
+            raise ConfigurationError(f"expected at least 1, got {num_envs}", path="num_envs")
+        self.spec = spec
+        self.num_envs = num_envs
+        self.autoreset = _read(Autoreset, autoreset, "autoreset")
+        who = None if defender is None else _read(Defender, defender, "defender")
+        topology = compile_game(spec)
+        self.action_index = ActionIndex(topology, include_blocks=include_blocks)
+        roles = _roles(spec, who)
+        positions = [position for role in roles for position in (role.start, role.goal)]
+        self.layout = StateLayout(
+            self.action_index,
+            _named_services(positions, topology),
+            has_blocks=include_blocks
+            or who is not None
+            or any(position.known_blocks for position in positions),
+        )
+        self._labels = Labels.original(topology)
+        self._tables = compile_tables(spec, self.action_index, self.layout)
+        opponent = {None: NOBODY, Defender.RANDOM: RANDOM, Defender.SCRIPTED: SCRIPTED}[who]
+        self._envs = Envs.make(num_envs, self.layout.words, self._tables, opponent)
+        self._results = Results.make(
+            num_envs,
+            self.layout.words,
+            masks=self.action_index.size if with_masks else 0,
+            keeps_final=self.autoreset is Autoreset.SAME_STEP,
+        )
+        compiled = [
+            Role.of(
+                compile_position(role.start, topology, self.layout),
+                compile_position(role.goal, topology, self.layout),
+                role.max_steps,
+            )
+            for role in roles
+        ]
+        self.backend, make = _find_kernel(backend)
+        self._kernel: Kernel = make(
+            self._tables,
+            (compiled[0], compiled[-1], opponent),
+            self._envs,
+            self._results,
+            attacker_rewards(spec),
+            threads,
+        )
+        if seed is None:
+            seed = DEFAULT_SEED if spec.task.seed is None else spec.task.seed
+        self.reset(seed)
+
+    @property
+    def num_actions(self) -> int:
+        """N, how many actions there are."""
+        return self.action_index.size
+
+    @property
+    def states(self) -> Words:
+        """What the attackers know, (B, W) uint64; the world's own."""
+        return self._envs.states
+
+    @property
+    def defender_states(self) -> Words:
+        """What the defenders know, (B, W) uint64; no columns without defenders."""
+        return self._envs.defender_states
+
+    @property
+    def bytes_per_env(self) -> float:
+        """Memory of one environment, masks and final states included."""
+        return self._envs.bytes_per_env + self._results.bytes_per_env
+
+    def reset(
+        self, seed: int | Sequence[int] | None = None, mask: ArrayLike | None = None
+    ) -> BatchStep:
+        """Begin new episodes.
+
+        Args:
+            seed: Re-seeds every random choice of the environments that begin anew: seed + i, or one
+                for each of the B. None goes on with their streams as they are.
+            mask: Which environments begin anew, (B,) bool; None is all.
+
+        Returns:
+            The states, with reward 0 and no end in the environments that began anew.
+        """
+        if mask is None:
+            chosen = np.arange(self.num_envs)
+        else:
+            flags = np.asarray(mask)
+            if flags.shape != (self.num_envs,) or flags.dtype != np.bool_:
+                raise ConfigurationError(
+                    f"expected {self.num_envs} booleans, got {flags.dtype} {flags.shape}",
+                    path="mask",
+                )
+            chosen = np.flatnonzero(flags)
+        if seed is not None:
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
+            if len(seeds) != self.num_envs:
+                raise ConfigurationError(
+                    f"expected {self.num_envs} seeds, got {len(seeds)}", path="seed"
+                )
+            self._envs.streams[chosen] = first_words([int(seeds[i]) for i in chosen])
+        self._kernel.begin(chosen)
+        results = self._results
+        for array in (results.rewards, results.terminated, results.truncated):
+            array[chosen] = 0
+        if len(results.masks):
+            self._kernel.write_masks(results.masks, chosen)
+        return self._result()
+
+    def step(self, actions: ArrayLike) -> BatchStep:
+        """Play one action in each environment.
+
+        Args:
+            actions: Numbers of `action_index`, (B,) of integers; those of environments that begin a
+                new episode instead are not looked at.
+
+        Raises:
+            UnknownActionError: If a number is not in the index; nothing is played then.
+            ValueError: If there is not one integer for each environment.
+            EpisodeOverError: If an episode has ended and was not reset by hand, where it has to be.
+        """
+        numbers = np.ascontiguousarray(actions)
+        if numbers.shape != (self.num_envs,) or numbers.dtype.kind not in "iu":
+            raise ValueError(
+                f"expected {self.num_envs} integers, got {numbers.dtype} of shape {numbers.shape}"
+            )
+        lowest, highest = int(numbers.min()), int(numbers.max())
+        if lowest < 0 or highest >= self.num_actions:
+            raise UnknownActionError(lowest if lowest < 0 else highest, self.num_actions)
+        if self.autoreset is Autoreset.DISABLED:
+            over = np.flatnonzero(self._envs.status != PLAYING)
+            if len(over):
+                raise EpisodeOverError(f"the episode of environment {over[0]} has ended")
+        self._kernel.step(
+            numbers.astype(np.int32, copy=False),
+            resets_at_once=self.autoreset is Autoreset.SAME_STEP,
+        )
+        return self._result()
+
+    def sample_actions(self, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        """A random legal action for each environment, (B,) int32; 0 where there is none.
+
+        Args:
+            out: Where to write them; None makes a new array.
+        """
+        actions = np.empty(self.num_envs, np.int32) if out is None else out
+        self._kernel.sample(actions)
+        return actions
+
+    def action_masks(self, out: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """Whether each action is legal now, (B, N) bool.
+
+        Legal is what `generate_valid_actions` lists: it goes by what the attacker knows.
+
+        Args:
+            out: Where to write them; None makes a new array.
+        """
+        masks = np.empty((self.num_envs, self.num_actions), np.bool_) if out is None else out
+        self._kernel.write_masks(masks, np.arange(self.num_envs))
+        return masks
+
+    def game_state(self, env: int) -> KnownState:
+        """What the attacker of one environment knows, as a `GameState`; logs are empty."""
+        return KnownState(self.layout.decode(self._envs.states[env]), self._labels)
+
+    def _result(self) -> BatchStep:
+        results = self._results
+        return BatchStep(
+            self._envs.states,
+            results.rewards,
+            results.terminated,
+            results.truncated,
+            results.masks if len(results.masks) else None,
+            results.final_states if len(results.final_states) else None,
+        )
+
+
+def _roles(spec: GameSpec, defender: Defender | None) -> list[RoleTask]:
+    wanted = [AgentRole.Attacker] if defender is None else [AgentRole.Attacker, AgentRole.Defender]
+    for role in wanted:
+        if role not in spec.task.roles:
+            raise RoleNotAvailableError(role, map(str, spec.task.roles))
+    return [spec.task.roles[role] for role in wanted]
+
+
+def _named_services(positions: Sequence[Position], topology: Topology) -> list[tuple[int, int]]:
+    """Address and service index of the services that positions name on a host."""
+    return [
+        (topology.address_index[ip], topology.service_index[service])
+        for position in positions
+        for ip, services in position.known_services.items()
+        for service in services
+        if service in topology.service_index
+    ]
+
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+def _read(kind: type[_E], name: _E | str, path: str) -> _E:
+    try:
+        return kind(name)
+    except ValueError:
+        known = [member.value for member in kind]
+        reason = f"unknown {name!r}{suggest_nearest(str(name), known)}; expected {', '.join(known)}"
+        raise ConfigurationError(reason, path=path) from None
+
+
+def _find_kernel(backend: Backend | str | None) -> tuple[Backend, Callable[..., Kernel]]:
+    chosen = None if backend is None else _read(Backend, backend, "backend")
+    if chosen is not Backend.NUMPY:
+        try:
+            from netsecgame.envs.batch.numba_backend import NumbaKernel  # noqa: PLC0415
+        except ImportError as error:
+            if chosen is Backend.NUMBA:
+                raise missing_extra(error, "batch") from error
+        else:
+            return Backend.NUMBA, NumbaKernel
+    from netsecgame.envs.batch.numpy_backend import NumpyKernel  # noqa: PLC0415
+
+    return Backend.NUMPY, NumpyKernel

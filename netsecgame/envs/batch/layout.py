@@ -1,0 +1,172 @@
+"""What an agent knows as the bits of a few words.
+
+Everything is in the order of the action index ("ranks"), so that the n-th set bit is also the n-th
+choice. A field is a run of bits for one thing of several (a host's data, say); fields of up to 64
+bits never lie across two words, longer ones begin with a word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from netsecgame.core.bits import iter_bits
+from netsecgame.core.knowledge import Knowledge
+from netsecgame.core.topology import LOG, LOG_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    from netsecgame.core.action_index import ActionIndex
+
+    Words: TypeAlias = NDArray[np.uint64]
+
+WORD_BITS: Final = 64
+
+
+class Packer:
+    """Gives fields their places, one after another."""
+
+    def __init__(self) -> None:
+        self._bits = 0
+
+    def place(self, width: int) -> int:
+        """The first bit of the next field."""
+        room = -self._bits % WORD_BITS
+        if width > room:
+            self._bits += room
+        first = self._bits
+        self._bits += width if width <= WORD_BITS else width + -width % WORD_BITS
+        return first
+
+    @property
+    def words(self) -> int:
+        """How many words the fields so far take; at least one."""
+        return max(1, -(-self._bits // WORD_BITS))
+
+
+class StateLayout:
+    """Which bit of the words says what.
+
+    Attributes:
+        index: Gives the order of addresses, networks, data and services.
+        has_blocks: Whether known blocks have bits; without them nobody can ever know of one.
+        networks: First bit of the known networks.
+        hosts: First bit of the known hosts.
+        controlled: First bit of the controlled hosts.
+        services_of: By address rank: the service indices that have a bit, in order.
+        services: By address rank: first bit of its known services.
+        data: By address rank: first bit of its known data.
+        blocks: By address rank: first bit of the addresses known to be cut off from it.
+        words: How many words a state takes.
+    """
+
+    def __init__(
+        self,
+        index: ActionIndex,
+        extra_services: Iterable[tuple[int, int]] = (),
+        *,
+        has_blocks: bool,
+    ) -> None:
+        """Lay out the states of one topology.
+
+        Args:
+            index: The actions of the topology.
+            extra_services: Address and service index of what agents may know of a host that does
+                not offer it: a task can say so.
+            has_blocks: Whether known blocks get bits.
+        """
+        self.index = index
+        self.has_blocks = has_blocks
+        count = len(index.addresses)
+        services: list[list[int]] = [[] for _ in range(count)]
+        for rank, service in index.services:
+            services[rank].append(service)
+        for address, service in extra_services:
+            of_host = services[index.address_ranks[address]]
+            if service not in of_host:
+                of_host.append(service)
+        packer = Packer()
+        self.networks = packer.place(len(index.networks))
+        self.hosts = packer.place(count)
+        self.controlled = packer.place(count)
+        self.services_of: Sequence[Sequence[int]] = services
+        self.services = [packer.place(len(of_host)) for of_host in services]
+        self.data = [packer.place(len(index.data)) for _ in range(count)]
+        self.blocks = [packer.place(count) for _ in range(count)] if has_blocks else []
+        self.words = packer.words
+        self._service_places = [
+            {service: place for place, service in enumerate(of_host)} for of_host in services
+        ]
+
+    def encode(self, known: Knowledge) -> Words:
+        """The words of what an agent knows, (W,) uint64; what the logs say is left out.
+
+        Raises:
+            ValueError: If it knows of blocks, and the layout has no bits for them.
+        """
+        bits = 0
+        for bit in self._bits_of(known):
+            bits |= 1 << bit
+        return np.frombuffer(bits.to_bytes(self.words * 8, "little"), dtype="<u8").astype(np.uint64)
+
+    def decode(self, words: Words) -> Knowledge:
+        """What an agent with these words (W,) knows: `encode` backwards, with empty logs."""
+        bits = int.from_bytes(words.astype("<u8").tobytes(), "little")
+        index = self.index
+        count = len(index.addresses)
+
+        def field(first: int, order: Sequence[int]) -> int:
+            mask = 0
+            for rank in iter_bits(bits >> first & ((1 << len(order)) - 1)):
+                mask |= 1 << order[rank]
+            return mask
+
+        def each(firsts: Sequence[int], orders: Sequence[Sequence[int]]) -> Mapping[int, int]:
+            masks = {
+                index.addresses[rank]: field(first, orders[rank])
+                for rank, first in enumerate(firsts)
+            }
+            return {address: mask for address, mask in masks.items() if mask}
+
+        data = each(self.data, [index.data] * count)
+        return Knowledge(
+            networks=field(self.networks, index.networks),
+            hosts=field(self.hosts, index.addresses),
+            controlled=field(self.controlled, index.addresses),
+            services=each(self.services, self.services_of),
+            data=data,
+            blocks=each(self.blocks, [index.addresses] * count),
+            logs={address: LOG_DATA for address, mask in data.items() if mask >> LOG & 1},
+        )
+
+    def service_bit(self, rank: int, service: int) -> int:
+        """The bit of a service index on a host."""
+        return self.services[rank] + self._service_places[rank][service]
+
+    def _bits_of(self, known: Knowledge) -> Iterable[int]:
+        index = self.index
+        ranks, data_ranks = index.address_ranks, index.data_ranks
+        existing = (1 << len(ranks)) - 1  # outsiders have no bits
+        for network in iter_bits(known.networks):
+            yield self.networks + index.network_ranks[network]
+        for address in iter_bits(known.hosts):
+            yield self.hosts + ranks[address]
+        for address in iter_bits(known.controlled):
+            yield self.controlled + ranks[address]
+        for address, mask in known.services.items():
+            for service in iter_bits(mask):
+                yield self.service_bit(ranks[address], service)
+        for address, mask in known.data.items():
+            for datum in iter_bits(mask):
+                yield self.data[ranks[address]] + data_ranks[datum]
+        for address, mask in known.blocks.items():
+            if not self.has_blocks:
+                raise ValueError("this layout has no bits for blocks")
+            if existing >> address & 1:
+                for other in iter_bits(mask & existing):
+                    yield self.blocks[ranks[address]] + ranks[other]
