@@ -19,6 +19,7 @@ from netsecgame.game_components import (
 if TYPE_CHECKING:
     from logging import Logger
 
+    from netsecgame.protocol.reply_reader import ReadReply
     from netsecgame.protocol.session import ClientSession
 
 #: Status, observation in wire form and message of one reply.
@@ -59,7 +60,9 @@ def draw_seed() -> int:
     return int.from_bytes(os.urandom(4), "big") >> 1
 
 
-def read_start(expected: GameStatus, answer: Answer, logger: Logger) -> Observation | None:
+def read_start(
+    expected: GameStatus, answer: Answer | ReadReply, logger: Logger
+) -> Observation | None:
     """What an agent is told at the start of an episode, with the message as its info.
 
     Args:
@@ -82,7 +85,7 @@ def read_start(expected: GameStatus, answer: Answer, logger: Logger) -> Observat
     return _read_observation(observation)._replace(info=message or {})
 
 
-def read_step(answer: Answer, logger: Logger) -> Observation | None:
+def read_step(answer: Answer | ReadReply, logger: Logger) -> Observation | None:
     """What an agent is told after a step.
 
     Returns:
@@ -102,7 +105,9 @@ def _reason(message: dict[str, Any] | None) -> object:
     return (message or {}).get("message", "no reason given")
 
 
-def _read_observation(data: dict[str, Any] | None) -> Observation:
+def _read_observation(data: Observation | dict[str, Any] | None) -> Observation:
+    if isinstance(data, Observation):
+        return data
     if data is None:
         raise BadReplyError("observation: expected an object, got null")
     try:

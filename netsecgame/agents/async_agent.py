@@ -18,15 +18,16 @@ from netsecgame.agents.answers import (
     reset_action,
     role_of,
 )
-from netsecgame.errors import BadReplyError
 from netsecgame.game_components import Action, GameStatus
+from netsecgame.protocol.messages import decode_reply
+from netsecgame.protocol.reply_reader import ReplyReader
 from netsecgame.protocol.session import ClientSession
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from netsecgame.game_components import AgentRole, Observation
-    from netsecgame.protocol.messages import Reply
+    from netsecgame.protocol.reply_reader import ReadReply
 
 _READ_BYTES = 65_536
 
@@ -53,6 +54,7 @@ class AsyncAgent:
         self._logger = logging.getLogger(self._join_name)
         self._role = role_of(role)
         self._wire = ClientSession()
+        self._reader = ReplyReader()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._why_not_connected = "call connect() or use 'async with'"
         self._turn = asyncio.Lock()
@@ -89,12 +91,12 @@ class AsyncAgent:
 
     async def register(self) -> Observation | None:
         """Join the game; see `BaseAgent.register`."""
-        answer = await self.communicate(join_action(self._join_name, self._role))
+        answer = await self._ask(join_action(self._join_name, self._role))
         return read_start(GameStatus.CREATED, answer, self._logger)
 
     async def make_step(self, action: Action) -> Observation | None:
         """Play one action; see `BaseAgent.make_step`."""
-        return read_step(await self.communicate(action), self._logger)
+        return read_step(await self._ask(action), self._logger)
 
     async def request_game_reset(
         self,
@@ -104,10 +106,24 @@ class AsyncAgent:
     ) -> Observation | None:
         """Ask for a new episode; see `BaseAgent.request_game_reset`."""
         action = reset_action(request_trajectory, randomize_topology, seed)
-        return read_start(GameStatus.RESET_DONE, await self.communicate(action), self._logger)
+        return read_start(GameStatus.RESET_DONE, await self._ask(action), self._logger)
 
     async def communicate(self, action: Action) -> Answer:
         """Send any action and wait for the reply; see `BaseAgent.communicate`."""
+        reply = decode_reply(await self._exchange(action))
+        self._logger.debug("%s: %s", action.action_type, reply.status)
+        return reply.status, reply.observation, reply.message
+
+    async def _ask(self, action: Action) -> Answer | ReadReply:
+        """Communicate, but without making dicts of what is then read from them."""
+        if getattr(self.communicate, "__func__", None) is not AsyncAgent.communicate:
+            return await self.communicate(action)  # overridden by somebody who sees every call
+        reply = self._reader.read(await self._exchange(action))
+        self._logger.debug("%s: %s", action.action_type, reply.status)
+        return reply
+
+    async def _exchange(self, action: Action) -> bytes:
+        """Send the action and wait for the JSON of the reply."""
         if not isinstance(action, Action):
             raise ValueError(  # noqa: TRY004  # as BaseAgent
                 f"expected an Action, got {action!r}"
@@ -116,31 +132,27 @@ class AsyncAgent:
             if self._streams is None:
                 raise not_connected(*self._connection_details, action, self._why_not_connected)
             try:
-                reply = await self._exchange(*self._streams, action)
-            except BadReplyError:
-                raise  # that reply was read to its end, so the next call can go on
+                return await self._send_and_receive(*self._streams, action)
             except OSError as error:
                 self._drop("it was lost before")
                 raise connection_lost(*self._connection_details, action, error) from error
             except BaseException:
                 self._drop("it was closed when an earlier call did not come to its end")
                 raise
-        self._logger.debug("%s: %s", action.action_type, reply.status)
-        return reply.status, reply.observation, reply.message
 
-    async def _exchange(
+    async def _send_and_receive(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, action: Action
-    ) -> Reply:
+    ) -> bytes:
         session = self._wire
         writer.write(session.send(action))
         # Without drain: requests are small, there is one at a time, and if the server has closed
         # the connection, its last reply says why.
-        while (reply := session.next_reply()) is None:
+        while (frame := session.next_frame()) is None:
             data = await reader.read(_READ_BYTES)
             if not data:
                 raise closed_by_server(session)
             session.receive_data(data)
-        return reply
+        return frame
 
     async def terminate_connection(self) -> None:
         """Close the connection, which leaves the game; harmless when there is none."""

@@ -9,79 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from netsecgame.game_components import IP, Action, ActionType, GameState, Observation
+from netsecgame.game_components import IP, ActionType, GameState, Observation
+from netsecgame.utils.valid_actions import generate_valid_actions
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+__all__ = [
+    "clean_agent_name",
+    "generate_valid_actions",
+    "get_file_hash",
+    "get_logging_level",
+    "get_str_hash",
+    "observation_as_dict",
+    "observation_from_dict",
+    "observation_from_str",
+    "observation_to_str",
+    "parse_log_content",
+    "read_trajectories_from_jsonl",
+    "state_as_ordered_string",
+    "store_trajectories_to_jsonl",
+]
 
-# --- states and actions ---------------------------------------------------------------------------
 
-
-def generate_valid_actions(state: GameState, include_blocks: bool = False) -> set[Action]:
-    """All actions that make sense in `state`, as far as its agent can know.
-
-    Pairs of hosts that are known to be cut off from each other are left out, in both directions.
-
-    Args:
-        state: What the agent knows.
-        include_blocks: Whether BlockIP is one of its actions.
-
-    Returns:
-        Game actions; parameters in the order of `ACTION_PARAMETERS`.
-    """
-    sources = state.controlled_hosts
-    cut_off: dict[IP, set[IP]] = {}
-    for host, others in state.known_blocks.items():
-        for other in others:
-            cut_off.setdefault(host, set()).add(other)
-            cut_off.setdefault(other, set()).add(host)
-    actions: list[Action] = []
-    for source in sources:
-        unreachable = cut_off.get(source, ())
-        actions += [
-            Action(ActionType.ScanNetwork, {"target_network": network, "source_host": source})
-            for network in state.known_networks
-        ]
-        actions += [
-            Action(ActionType.FindServices, {"target_host": target, "source_host": source})
-            for target in state.known_hosts
-            if target not in unreachable
-        ]
-        actions += [
-            Action(
-                ActionType.ExploitService,
-                {"target_host": target, "target_service": service, "source_host": source},
-            )
-            for target, services in state.known_services.items()
-            if target not in unreachable
-            for service in services
-        ]
-        actions.append(Action(ActionType.FindData, {"target_host": source, "source_host": source}))
-    actions += [
-        Action(
-            ActionType.ExfiltrateData,
-            {"target_host": target, "source_host": holder, "data": data},
-        )
-        for holder, items in state.known_data.items()
-        for target in sources
-        if target != holder and target not in cut_off.get(holder, ())
-        for data in items
-    ]
-    if include_blocks:
-        actions += [
-            Action(
-                ActionType.BlockIP,
-                {"target_host": target, "source_host": source, "blocked_host": other},
-            )
-            for source in sources
-            for target in sources
-            if target not in cut_off.get(source, ())
-            for other in state.known_hosts
-            if target != other and other not in cut_off.get(target, ())
-        ]
-    return set(actions)
+# --- states ---------------------------------------------------------------------------------------
 
 
 def state_as_ordered_string(state: GameState) -> str:

@@ -133,3 +133,31 @@ async def test_communicate_of_no_action_raises(new_peer: NewPeer) -> None:
         with pytest.raises(ValueError, match="expected an Action"):
             await agent.communicate("FindData")  # type: ignore[arg-type]
     assert peer.requests == []
+
+
+async def test_subclass_that_overrides_communicate_sees_every_call(
+    new_peer: NewPeer, reply: NewReply
+) -> None:
+    class Counting(AsyncAgent):
+        calls: list[ActionType]
+
+        async def communicate(self, action: Action) -> Any:
+            self.calls.append(action.type)
+            return await super().communicate(action)
+
+    peer = new_peer(reply(GameStatus.CREATED), reply(GameStatus.OK), reply(GameStatus.RESET_DONE))
+    async with Counting("127.0.0.1", peer.port, "Attacker") as agent:
+        agent.calls = []
+        await agent.register()
+        await agent.make_step(FIND)
+        await agent.request_game_reset()
+    assert agent.calls == [ActionType.JoinGame, ActionType.FindData, ActionType.ResetGame]
+
+
+async def test_communicate_gives_status_observation_and_message_as_they_came(
+    new_peer: NewPeer, reply: NewReply, start: GameState
+) -> None:
+    peer = new_peer(reply(GameStatus.OK, reward=-1, message={"message": "hi"}))
+    async with Explorer("127.0.0.1", peer.port, "Attacker") as agent:
+        observation = {"state": start.as_dict, "reward": -1, "end": False, "info": {}}
+        assert await agent.communicate(FIND) == (GameStatus.OK, observation, {"message": "hi"})

@@ -290,6 +290,10 @@ def test_agent_interrupted_call_closes_the_connection(
             b'{"status": "GameStatus.OK", "observation": {"state": [], "reward": 1, "end": 1}}EOF',
             "observation.state",
         ),
+        (
+            b'{"status":"GameStatus.OK","observation":{"state":{"known_hosts":[1]},"reward":1}}EOF',
+            "observation.state: expected",
+        ),
     ],
 )
 def test_agent_reply_it_cannot_read_raises_and_the_next_call_goes_on(
@@ -342,3 +346,33 @@ def test_subclass_that_overrides_communicate_sees_every_call(
         agent.make_step(SCAN)
         agent.request_game_reset()
     assert agent.calls == [ActionType.JoinGame, ActionType.ScanNetwork, ActionType.ResetGame]
+
+
+def test_subclass_that_overrides_communicate_decides_what_was_answered(
+    new_peer: NewPeer, reply: NewReply
+) -> None:
+    class Doubling(BaseAgent):
+        def communicate(self, action: Action) -> Any:
+            status, observation, message = super().communicate(action)
+            return status, {**(observation or {}), "reward": 2}, message
+
+    peer = new_peer(reply(GameStatus.OK, reward=1))
+    with Doubling("127.0.0.1", peer.port, "Attacker") as agent:
+        observation = agent.make_step(SCAN)
+    assert observation is not None
+    assert observation.reward == 2
+
+
+def test_subclass_may_look_at_a_state_long_after_it_came_and_change_it(
+    new_peer: NewPeer, reply: NewReply, start: GameState
+) -> None:
+    (host,) = start.known_hosts
+    later = GameState(start.controlled_hosts, {host, IP("10.0.0.1")})
+    peer = new_peer(reply(GameStatus.OK), reply(GameStatus.OK, later), reply(GameStatus.OK))
+    with Explorer("127.0.0.1", peer.port, "Attacker") as agent:
+        observations = [agent.make_step(SCAN) for _ in range(3)]
+    states = [observation.state for observation in observations if observation is not None]
+    states[0].controlled_hosts.clear()
+    states[0].known_hosts.add(IP("10.0.0.2"))
+    assert states[0].known_hosts == {host, IP("10.0.0.2")}
+    assert states[1:] == [later, start]
