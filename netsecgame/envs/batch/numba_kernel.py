@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     _F = TypeVar("_F", bound=Callable[..., Any])
 
     def compiled(function: _F) -> _F: ...
+    def inlined(function: _F) -> _F: ...
 
 else:
     # Nothing here makes arrays, so nothing needs their reference counts: without them the code is
     # several times faster.
     compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+    # The tables are passed by value, a hundred words and more: not where it happens all the time.
+    inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
 _BLOCK_IP, _EXFILTRATE_DATA, _EXPLOIT_SERVICE = (
     tables.BLOCK_IP,
@@ -78,17 +81,17 @@ def _lowest_bit(_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@compiled
+@inlined
 def _has(row, bit):
     return (row[bit >> 6] >> np.uint64(bit & 63)) & _ONE != _ZERO
 
 
-@compiled
+@inlined
 def _set(row, bit):
     row[bit >> 6] |= _ONE << np.uint64(bit & 63)
 
 
-@compiled
+@inlined
 def _part(row, first, part, width):
     """The `part`-th word of a field."""
     word = row[(first >> 6) + part] >> np.uint64(first & 63)
@@ -98,12 +101,12 @@ def _part(row, first, part, width):
     return word
 
 
-@compiled
+@inlined
 def _add_part(row, first, part, word):
     row[(first >> 6) + part] |= word << np.uint64(first & 63)
 
 
-@compiled
+@inlined
 def _nth(word, n):
     """The place of the n-th set bit of a word."""
     for _ in range(n):
@@ -111,7 +114,7 @@ def _nth(word, n):
     return np.int64(_lowest_bit(word))
 
 
-@compiled
+@inlined
 def _next_word(streams, stream):
     state = streams[stream] + _GAMMA
     streams[stream] = state
@@ -120,12 +123,12 @@ def _next_word(streams, stream):
     return word ^ (word >> np.uint64(31))
 
 
-@compiled
+@inlined
 def _below(streams, stream, count):
     return np.int64(((_next_word(streams, stream) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32))
 
 
-@compiled
+@inlined
 def _chance(streams, stream):
     return np.float64(_next_word(streams, stream) >> np.uint64(11)) * _UNIT
 
@@ -133,7 +136,7 @@ def _chance(streams, stream):
 # --- actions --------------------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def _connects(t, truth, source, target):
     if (t.reach[source, target >> 6] >> np.uint64(target & 63)) & _ONE == _ZERO:
         return False
@@ -150,7 +153,7 @@ def _note(t, envs, i, address, source):
     envs.intruder_ages[i, device] += 1
 
 
-@compiled
+@inlined
 def _apply(t, envs, i, state, kind, source, target, item, writes_logs):
     """Carry out an action of somebody who controls its source."""
     truth = envs.truth[i]
@@ -201,7 +204,7 @@ def _apply(t, envs, i, state, kind, source, target, item, writes_logs):
         _set(state, t.blocks_bit[item] + target)
 
 
-@compiled
+@inlined
 def _find_services(t, state, target, is_controlled):
     first, end = t.chunk_first[target], t.chunk_first[target + 1]
     visible = t.chunk_all if is_controlled else t.chunk_open
@@ -218,7 +221,7 @@ def _find_services(t, state, target, is_controlled):
         _set(state, t.network_of[target])
 
 
-@compiled
+@inlined
 def _find_data(t, state, truth, target):
     for part in range(t.data_words):
         _add_part(state, t.data_bit[target], part, _part(truth, t.held_bit[target], part, t.data))
@@ -252,7 +255,7 @@ def _find_cuts(t, state, cuts):
     return is_any
 
 
-@compiled
+@inlined
 def _is_cut(cuts, one, other):
     return (cuts[one, other >> 6] >> np.uint64(other & 63)) & _ONE != _ZERO
 
@@ -265,7 +268,7 @@ def _count_services(t, state, target):
     return np.int64(count)
 
 
-@compiled
+@inlined
 def _count_data(t, state, address):
     count = _ZERO
     for part in range(t.data_words):
@@ -273,7 +276,7 @@ def _count_data(t, state, address):
     return np.int64(count)
 
 
-@compiled
+@inlined
 def _count_field(state, first, width, minus):
     """The set bits of a field, without those of a mask."""
     count = _ZERO
@@ -282,7 +285,7 @@ def _count_field(state, first, width, minus):
     return np.int64(count)
 
 
-@compiled
+@inlined
 def _nth_of_field(state, first, width, minus, n):
     """The n-th set bit of a field, not counting those of a mask."""
     for part in range((width + 63) >> 6):
@@ -332,7 +335,7 @@ def _count_others(t, state, target, cuts):
     return others
 
 
-@compiled
+@inlined
 def _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n):
     """Target and item of the n-th legal action of a type from a source."""
     if kind == _SCAN_NETWORK:
@@ -387,14 +390,7 @@ def _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n):
     return -1, -1
 
 
-@compiled
-def _is_source(t, state, kind, address):
-    if kind == _EXFILTRATE_DATA:
-        return _count_data(t, state, address) > 0
-    return _has(state, t.controlled_bit + address)
-
-
-@compiled
+@inlined
 def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
     """A legal action drawn from all of them: type, source, target and item; type -1 for none."""
     has_cuts = _find_cuts(t, state, cuts) if t.has_blocks else False
@@ -439,23 +435,29 @@ def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
     while n >= counts[kind]:
         n -= counts[kind]
         kind += 1
+    source = -1
     if not has_cuts and kind != _EXFILTRATE_DATA:
         per_source, _ = _divide(counts[kind], sources)
         nth_source, n = _divide(n, per_source)
         source = _nth_of_field(state, t.controlled_bit, t.addresses, nothing, nth_source)
-        target, item = _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n)
-        return kind, source, target, item
-    for source in range(t.addresses):
-        if _is_source(t, state, kind, source):
-            count = _count_row(t, state, kind, source, cuts, nothing)
+    else:
+        while True:
+            source += 1
+            if not has_cuts:
+                others = sources - np.int64(_has(state, t.controlled_bit + source))
+                count = _count_data(t, state, source) * others
+            elif kind == _EXFILTRATE_DATA or _has(state, t.controlled_bit + source):
+                count = _count_row(t, state, kind, source, cuts, nothing)
+            else:
+                count = 0
             if n < count:
-                target, item = _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n)
-                return kind, source, target, item
+                break
             n -= count
-    return -1, -1, -1, -1
+    target, item = _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n)
+    return kind, source, target, item
 
 
-@compiled
+@inlined
 def _number_of(t, kind, source, target, item):
     place = target
     if kind == _SCAN_NETWORK or kind == _EXPLOIT_SERVICE:
@@ -467,7 +469,7 @@ def _number_of(t, kind, source, target, item):
     return t.section_starts[kind] + source * t.per_source[kind] + place
 
 
-@compiled
+@inlined
 def _divide(number, by):
     """Quotient and rest of numbers from 0 to 2**32 - 1: several times faster than signed words."""
     small, divisor = np.uint32(number), np.uint32(by)
@@ -475,7 +477,7 @@ def _divide(number, by):
     return np.int64(quotient), np.int64(small - quotient * divisor)
 
 
-@compiled
+@inlined
 def _parts_of(t, number):
     """Type, source, target and item of a number."""
     kind = 5
@@ -533,7 +535,7 @@ def _write_mask(t, state, with_blocks, cuts, nothing, flags):
                 flags[start + target] = False
 
 
-@compiled
+@inlined
 def _flag(state, first, width, minus, flags, start):
     """Set the flags of the set bits of a field, without those of a mask."""
     for part in range((width + 63) >> 6):
@@ -626,7 +628,7 @@ def _begin(t, roles, envs, i):
             envs.intruder_ages[i, device] = 0
 
 
-@compiled
+@inlined
 def _is_reached(t, role, goal, state, attacker):
     is_any = role.has_attackers
     for word in range(len(goal)):
@@ -730,7 +732,7 @@ def _defend(t, roles, envs, i, cuts, nothing):
         envs.defender_plays[i] = False
 
 
-@compiled
+@inlined
 def _play(t, roles, envs, i, number, cuts, nothing):
     """One action of the attacker and the defender's answer; returns how the episode stands."""
     attacker, _, who = roles
