@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -55,6 +55,13 @@ class Role(NamedTuple):
             bool(goal.all_attackers.any()),
             max_steps or 0,
         )
+
+
+#: The attacker's, the defender's (the attacker's once more without one), and who defends.
+Roles: TypeAlias = tuple[Role, Role, int]
+
+#: Whom each address is cut off from, (A, K), and a mask of nothing: memory for one thread.
+Scratch: TypeAlias = "tuple[Words, Words]"
 
 
 class Envs(NamedTuple):

@@ -254,7 +254,7 @@ class BatchedWorld:
                 raise ConfigurationError(
                     f"expected {self.num_envs} seeds, got {len(seeds)}", path="seed"
                 )
-            self._envs.streams[chosen] = first_words([int(seeds[i]) for i in chosen])
+            self._envs.streams[chosen] = first_words([int(seeds[i]) for i in chosen.tolist()])
         self._kernel.begin(chosen)
         results = self._results
         for array in (results.rewards, results.terminated, results.truncated):

@@ -150,8 +150,7 @@ class StateLayout:
 
     def _bits_of(self, known: Knowledge) -> Iterable[int]:
         index = self.index
-        ranks, data_ranks = index.address_ranks, index.data_ranks
-        existing = (1 << len(ranks)) - 1  # outsiders have no bits
+        ranks = index.address_ranks
         for network in iter_bits(known.networks):
             yield self.networks + index.network_ranks[network]
         for address in iter_bits(known.hosts):
@@ -159,14 +158,18 @@ class StateLayout:
         for address in iter_bits(known.controlled):
             yield self.controlled + ranks[address]
         for address, mask in known.services.items():
-            for service in iter_bits(mask):
-                yield self.service_bit(ranks[address], service)
+            yield from (self.service_bit(ranks[address], service) for service in iter_bits(mask))
         for address, mask in known.data.items():
-            for datum in iter_bits(mask):
-                yield self.data[ranks[address]] + data_ranks[datum]
+            first = self.data[ranks[address]]
+            yield from (first + index.data_ranks[datum] for datum in iter_bits(mask))
+        yield from self._bits_of_blocks(known)
+
+    def _bits_of_blocks(self, known: Knowledge) -> Iterable[int]:
+        ranks = self.index.address_ranks
+        existing = (1 << len(ranks)) - 1  # outsiders have no bits
+        if known.blocks and not self.has_blocks:
+            raise ValueError("this layout has no bits for blocks")
         for address, mask in known.blocks.items():
-            if not self.has_blocks:
-                raise ValueError("this layout has no bits for blocks")
             if existing >> address & 1:
-                for other in iter_bits(mask & existing):
-                    yield self.blocks[ranks[address]] + ranks[other]
+                first = self.blocks[ranks[address]]
+                yield from (first + ranks[other] for other in iter_bits(mask & existing))

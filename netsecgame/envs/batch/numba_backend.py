@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from netsecgame.envs.batch.arrays import Envs, Results, Role
-    from netsecgame.envs.batch.layout import Words
+    from netsecgame.envs.batch.arrays import Envs, Results, Roles, Scratch
     from netsecgame.envs.batch.tables import Tables
-
-#: Whom each address is cut off from, (A, K), and a mask of nothing: one of each for a thread.
-Scratch: TypeAlias = "tuple[Words, Words]"
 
 #: Fewer environments than that are not worth waking another thread for.
 _MIN_ENVS_PER_THREAD = 256
@@ -44,7 +40,7 @@ class NumbaKernel:
     def __init__(
         self,
         tables: Tables,
-        roles: tuple[Role, Role, int],
+        roles: Roles,
         envs: Envs,
         results: Results,
         rewards: NDArray[np.float64],
@@ -91,6 +87,7 @@ class NumbaKernel:
 
     def sample(self, actions: NDArray[np.int32]) -> None:
         """Write a random legal action for each environment; 0 where there is none."""
+
         def run(first: int, end: int, scratch: Scratch) -> None:
             numba_kernel.sample(self._tables, self._envs, scratch, actions, first, end)
 

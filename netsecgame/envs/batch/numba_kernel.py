@@ -3,6 +3,9 @@
 Written like the rules in `netsecgame.core.actions`, on words instead of masks. Only this module
 imports numba. Words are unsigned and places signed; they are never mixed in arithmetic, because the
 result would be a float.
+
+It is one file because what numba keeps of a function for the next process it throws away only when
+the function's own file has changed, not when that of a function it calls has.
 """
 
 from __future__ import annotations
@@ -22,10 +25,18 @@ from netsecgame.envs.batch.positions import DRAW_NEW, SET_ALL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
+    from netsecgame.envs.batch.arrays import Envs, Results, Roles, Scratch
+    from netsecgame.envs.batch.tables import Tables
+
     _F = TypeVar("_F", bound=Callable[..., Any])
 
-    def compiled(function: _F) -> _F: ...
-    def inlined(function: _F) -> _F: ...
+    def compiled(function: _F) -> _F:
+        """A function in machine code."""
+
+    def inlined(function: _F) -> _F:
+        """A function that becomes part of the compiled ones that call it."""
 
 else:
     # Nothing here makes arrays, so nothing needs their reference counts: without them the code is
@@ -125,7 +136,9 @@ def _next_word(streams, stream):
 
 @inlined
 def _below(streams, stream, count):
-    return np.int64(((_next_word(streams, stream) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32))
+    return np.int64(
+        ((_next_word(streams, stream) >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32)
+    )
 
 
 @inlined
@@ -236,12 +249,13 @@ def _find_data(t, state, truth, target):
 
 @compiled
 def _find_cuts(t, state, cuts):
-    """By address, whom it is known to be cut off from, either way; whether there is anybody."""
+    """By address, whom it is known to be cut off from, either way; whether there is anybody.
+
+    Not to be called without blocks: `cuts` is nothing then.
+    """
     for address in range(t.addresses):
         for part in range(t.address_words):
             cuts[address, part] = _ZERO
-    if not t.has_blocks:
-        return False
     is_any = False
     for address in range(t.addresses):
         for part in range(t.address_words):
@@ -460,7 +474,7 @@ def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
 @inlined
 def _number_of(t, kind, source, target, item):
     place = target
-    if kind == _SCAN_NETWORK or kind == _EXPLOIT_SERVICE:
+    if kind in (_SCAN_NETWORK, _EXPLOIT_SERVICE):
         place = item
     elif kind == _EXFILTRATE_DATA:
         place = target * t.data + item
@@ -522,9 +536,14 @@ def _write_mask(t, state, with_blocks, cuts, nothing, flags):
         first = t.section_starts[_FIND_DATA] + source * t.per_source[_FIND_DATA]
         flags[first + source] = True
         first = t.section_starts[_EXPLOIT_SERVICE] + source * t.per_source[_EXPLOIT_SERVICE]
-        for place in range(len(t.place_bit)):
-            if _has(state, t.place_bit[place]):
-                flags[first + place] = not (has_cuts and _is_cut(cuts, source, t.place_target[place]))
+        for word in range(len(t.service_bits)):
+            known = state[word] & t.service_bits[word]
+            while known != _ZERO:
+                place = t.place_of_bit[word * 64 + np.int64(_lowest_bit(known))]
+                flags[first + place] = not (
+                    has_cuts and _is_cut(cuts, source, t.place_target[place])
+                )
+                known &= known - _ONE
         if not with_blocks:
             continue
         first = t.section_starts[_BLOCK_IP] + source * t.per_source[_BLOCK_IP]
@@ -763,14 +782,25 @@ def _play(t, roles, envs, i, number, cuts, nothing):
 
 
 @compiled
-def begin(t, roles, envs, chosen):
+def begin(t: Tables, roles: Roles, envs: Envs, chosen: NDArray[np.int64]) -> None:
     """Begin new episodes in the chosen environments."""
     for place in range(len(chosen)):
         _begin(t, roles, envs, chosen[place])
 
 
 @compiled
-def step(t, roles, envs, results, scratch, actions, first, end, resets_at_once, rewards):
+def step(
+    t: Tables,
+    roles: Roles,
+    envs: Envs,
+    results: Results,
+    scratch: Scratch,
+    actions: NDArray[np.int32],
+    first: int,
+    end: int,
+    resets_at_once: bool,
+    rewards: NDArray[np.float64],
+) -> None:
     """One step of the environments from `first` to before `end`.
 
     Those whose episode ended in the step before begin a new one instead. With `resets_at_once`,
@@ -787,7 +817,7 @@ def step(t, roles, envs, results, scratch, actions, first, end, resets_at_once, 
         else:
             status = _play(t, roles, envs, i, np.int64(actions[i]), cuts, nothing)
             results.rewards[i] = rewards[status]
-            results.terminated[i] = status == _SUCCESS or status == _DETECTED
+            results.terminated[i] = status in (_SUCCESS, _DETECTED)
             results.truncated[i] = status == _TIMEOUT
             if resets_at_once and status != _PLAYING:
                 for word in range(envs.states.shape[1]):
@@ -798,7 +828,9 @@ def step(t, roles, envs, results, scratch, actions, first, end, resets_at_once, 
 
 
 @compiled
-def write_masks(t, envs, scratch, masks, chosen):
+def write_masks(
+    t: Tables, envs: Envs, scratch: Scratch, masks: NDArray[np.bool_], chosen: NDArray[np.int64]
+) -> None:
     """The flags of the legal actions of the chosen environments."""
     cuts, nothing = scratch
     with_blocks = t.per_source[_BLOCK_IP] > 0
@@ -808,7 +840,9 @@ def write_masks(t, envs, scratch, masks, chosen):
 
 
 @compiled
-def sample(t, envs, scratch, actions, first, end):
+def sample(
+    t: Tables, envs: Envs, scratch: Scratch, actions: NDArray[np.int32], first: int, end: int
+) -> None:
     """A random legal action for every environment; 0 where there is none."""
     cuts, nothing = scratch
     with_blocks = t.per_source[_BLOCK_IP] > 0
