@@ -60,8 +60,9 @@ class Role(NamedTuple):
 #: The attacker's, the defender's (the attacker's once more without one), and who defends.
 Roles: TypeAlias = tuple[Role, Role, int]
 
-#: Whom each address is cut off from, (A, K), and a mask of nothing: memory for one thread.
-Scratch: TypeAlias = "tuple[Words, Words]"
+#: Memory for one thread: whom each address is cut off from, (A, K); a mask of nothing; type,
+#: source, target and item of an action; and no numbers at all.
+Scratch: TypeAlias = "tuple[Words, Words, NDArray[np.int64], NDArray[np.int32]]"
 
 
 class Envs(NamedTuple):

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from netsecgame.envs.batch.layout import Words
 
 
+#: Actions are 32-bit integers.
+_MAX_ACTIONS = 2**31 - 1
+
+
 class Autoreset(StrEnum):
     """What happens to an environment whose episode has ended; the names are Gymnasium's.
 
@@ -165,6 +169,12 @@ class BatchedWorld:
         who = None if defender is None else _read(Defender, defender, "defender")
         topology = compile_game(spec)
         self.action_index = ActionIndex(topology, include_blocks=include_blocks)
+        if self.action_index.size > _MAX_ACTIONS:
+            raise ConfigurationError(
+                f"expected at most {_MAX_ACTIONS:,} actions, the task has"
+                f" {self.action_index.size:,}; a smaller network, or no BlockIP, has fewer",
+                path="spec",
+            )
         roles = _roles(spec, who)
         positions = [position for role in roles for position in (role.start, role.goal)]
         self.layout = StateLayout(

@@ -31,6 +31,8 @@ def make_scratch(tables: Tables) -> Scratch:
     return (
         np.zeros((tables.addresses, tables.address_words), np.uint64),
         np.zeros(-(-longest // WORD_BITS), np.uint64),
+        np.zeros(4, np.int64),
+        np.zeros(0, np.int32),
     )
 
 

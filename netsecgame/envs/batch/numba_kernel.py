@@ -471,6 +471,23 @@ def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
     return kind, source, target, item
 
 
+@compiled
+def _choose(t, states, streams, stream, with_blocks, scratch, first, end, actions):
+    """Choose for the environments from `first` to before `end`.
+
+    Writes numbers if there is room for them, else type, source, target and item into `chosen`.
+    """
+    cuts, nothing, chosen, _ = scratch
+    for i in range(first, end):
+        kind, source, target, item = _choose_legal(
+            t, states[i], streams[i], stream, with_blocks, cuts, nothing
+        )
+        if len(actions):
+            actions[i] = 0 if kind < 0 else _number_of(t, kind, source, target, item)
+        else:
+            chosen[0], chosen[1], chosen[2], chosen[3] = kind, source, target, item
+
+
 @inlined
 def _number_of(t, kind, source, target, item):
     place = target
@@ -707,15 +724,17 @@ def _is_detected(t, envs, i, kind, number):
 
 
 @compiled
-def _defend(t, roles, envs, i, cuts, nothing):
+def _defend(t, roles, envs, i, scratch):
     """The defender's turn."""
     _, role, who = roles
     state = envs.defender_states[i]
     streams = envs.streams[i]
     if who == RANDOM:
-        kind, source, target, item = _choose_legal(
-            t, state, streams, _DEFENDER, True, cuts, nothing
+        _, _, chosen, no_actions = scratch
+        _choose(
+            t, envs.defender_states, envs.streams, _DEFENDER, True, scratch, i, i + 1, no_actions
         )
+        kind, source, target, item = chosen[0], chosen[1], chosen[2], chosen[3]
         if kind < 0:
             return
     else:
@@ -752,7 +771,7 @@ def _defend(t, roles, envs, i, cuts, nothing):
 
 
 @inlined
-def _play(t, roles, envs, i, number, cuts, nothing):
+def _play(t, roles, envs, i, number, scratch):
     """One action of the attacker and the defender's answer; returns how the episode stands."""
     attacker, _, who = roles
     state = envs.states[i]
@@ -773,7 +792,7 @@ def _play(t, roles, envs, i, number, cuts, nothing):
     elif attacker.max_steps > 0 and envs.steps[i] >= attacker.max_steps:
         status = _TIMEOUT
     elif who != NOBODY and envs.defender_plays[i]:
-        _defend(t, roles, envs, i, cuts, nothing)
+        _defend(t, roles, envs, i, scratch)
     envs.status[i] = status
     return status
 
@@ -806,7 +825,7 @@ def step(
     Those whose episode ended in the step before begin a new one instead. With `resets_at_once`,
     those whose episode ends begin a new one in the same step, and their last states are kept.
     """
-    cuts, nothing = scratch
+    cuts, nothing, _, _ = scratch
     with_blocks = t.per_source[_BLOCK_IP] > 0
     for i in range(first, end):
         if envs.status[i] != _PLAYING:
@@ -815,7 +834,7 @@ def step(
             results.terminated[i] = False
             results.truncated[i] = False
         else:
-            status = _play(t, roles, envs, i, np.int64(actions[i]), cuts, nothing)
+            status = _play(t, roles, envs, i, np.int64(actions[i]), scratch)
             results.rewards[i] = rewards[status]
             results.terminated[i] = status in (_SUCCESS, _DETECTED)
             results.truncated[i] = status == _TIMEOUT
@@ -832,7 +851,7 @@ def write_masks(
     t: Tables, envs: Envs, scratch: Scratch, masks: NDArray[np.bool_], chosen: NDArray[np.int64]
 ) -> None:
     """The flags of the legal actions of the chosen environments."""
-    cuts, nothing = scratch
+    cuts, nothing, _, _ = scratch
     with_blocks = t.per_source[_BLOCK_IP] > 0
     for place in range(len(chosen)):
         i = chosen[place]
@@ -844,10 +863,5 @@ def sample(
     t: Tables, envs: Envs, scratch: Scratch, actions: NDArray[np.int32], first: int, end: int
 ) -> None:
     """A random legal action for every environment; 0 where there is none."""
-    cuts, nothing = scratch
     with_blocks = t.per_source[_BLOCK_IP] > 0
-    for i in range(first, end):
-        kind, source, target, item = _choose_legal(
-            t, envs.states[i], envs.streams[i], _CHOICE, with_blocks, cuts, nothing
-        )
-        actions[i] = 0 if kind < 0 else _number_of(t, kind, source, target, item)
+    _choose(t, envs.states, envs.streams, _CHOICE, with_blocks, scratch, first, end, actions)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from netsecgame.envs.batch.arrays import NOBODY
-from netsecgame.envs.batch.numpy_words import ONE, ONE_BIT, ZERO
+from netsecgame.envs.batch.draws import Stream
+from netsecgame.envs.batch.numpy_words import ONE_BIT, ZERO, list_bits, split
 from netsecgame.envs.batch.tables import (
     BLOCK_IP,
     EXFILTRATE_DATA,
@@ -52,10 +52,11 @@ class Group(NamedTuple):
 
     def only(self, flags: Flags) -> Group:
         """Some of them."""
-        if flags.all():
+        chosen = np.flatnonzero(flags)
+        if len(chosen) == len(flags):
             return self
         kind, *arrays = self
-        return Group(kind, *(array[flags] for array in arrays))
+        return Group(kind, *(array.take(chosen) for array in arrays))
 
 
 def groups_of(t: Tables, rows: Ints, numbers: NDArray[np.int32]) -> Iterator[Group]:
@@ -65,7 +66,7 @@ def groups_of(t: Tables, rows: Ints, numbers: NDArray[np.int32]) -> Iterator[Gro
         chosen = np.flatnonzero((numbers >= start) & (numbers < end))
         if len(chosen) == 0:
             continue
-        source, place = np.divmod(numbers[chosen].astype(np.int64) - start, t.per_source[kind])
+        source, place = split(numbers[chosen].astype(np.int64) - start, t.per_source[kind])
         nothing = np.full(len(chosen), -1)
         target, item = place, nothing
         if kind == SCAN_NETWORK:
@@ -73,9 +74,9 @@ def groups_of(t: Tables, rows: Ints, numbers: NDArray[np.int32]) -> Iterator[Gro
         elif kind == EXPLOIT_SERVICE:
             target, item = t.place_target[place], place
         elif kind == EXFILTRATE_DATA:
-            target, item = np.divmod(place, t.data)
+            target, item = split(place, t.data)
         elif kind == BLOCK_IP:
-            target, item = np.divmod(place, t.addresses)
+            target, item = split(place, t.addresses)
         yield Group(kind, rows[chosen], source, target, item)
 
 
@@ -89,7 +90,8 @@ def numbers_of(t: Tables, group: Group) -> Ints:
         place = target * t.data + item
     elif kind == BLOCK_IP:
         place = target * t.addresses + item
-    return t.section_starts[kind] + source * t.per_source[kind] + place
+    numbers: Ints = t.section_starts[kind] + source * t.per_source[kind] + place
+    return numbers
 
 
 class Rules:
@@ -101,8 +103,18 @@ class Rules:
         self._inside = _columns(t.inside)
         self._services = ServiceWords(t)
 
-    def apply(self, block: Block, state: BitRows, group: Group, *, writes_logs: bool) -> None:
-        """Carry out actions of those who control their sources; `state` is what they know."""
+    def play(self, block: Block, state: BitRows, group: Group, *, writes_logs: bool) -> Group:
+        """Play actions of those who know `state`; returns those that were carried out."""
+        t = self._tables
+        chance = t.chances[group.kind]
+        if chance < 1:
+            group = group.only(block.succeeds(group.rows, Stream.ACTIONS, chance))
+        group = group.only(state.has(group.rows, t.controlled_bit + group.source))
+        self._apply(block, state, group, writes_logs=writes_logs)
+        return group
+
+    def _apply(self, block: Block, state: BitRows, group: Group, *, writes_logs: bool) -> None:
+        """Carry out actions of those who control their sources."""
         t = self._tables
         if group.kind == SCAN_NETWORK:
             self._scan_network(block, state, group, writes_logs=writes_logs)
@@ -135,7 +147,7 @@ class Rules:
             reach = self._reach[0].take(source)
         else:
             reach = t.reach[source, target >> 6]
-        can = (reach & ONE_BIT[target & 63]) != ZERO
+        can: Flags = reach & ONE_BIT[target & 63] != ZERO
         if t.has_blocks:
             can &= ~block.truth.has(rows, t.blocked_bit[source] + target)
         return can
@@ -151,7 +163,7 @@ class Rules:
                 found &= ~block.truth.part(rows, t.blocked_bit[source], part, t.addresses)
             state.add_part(rows, t.hosts_bit, part, found)
             if writes_logs:
-                which, bit = np.nonzero((found[:, None] & ONE_BIT) != ZERO)
+                which, bit = list_bits(found)
                 self._note(block, rows[which], part * 64 + bit, source[which])
 
     def _find_services(self, state: BitRows, group: Group, is_controlled: Flags) -> None:
@@ -236,7 +248,7 @@ class ServiceWords:
             field[there] = t.chunk_field[chunk]
             every[there] = t.chunk_all[chunk]
             only_open[there] = t.chunk_open[chunk]
-            self.is_any |= (np.stack((only_open, every)) != ZERO)
+            self.is_any |= np.stack((only_open, every)) != ZERO
             self.chunks.append((word, field, every, only_open))
 
 

@@ -33,8 +33,8 @@ class Block:
 
     def __init__(self, envs: Envs, results: Results, first: int, end: int) -> None:
         # Views: what changes here changes there.
-        self.envs = Envs(*(array[first:end] for array in envs))
-        self.results = Results(*(array[first:end] for array in results))
+        self.envs = Envs._make(array[first:end] for array in envs)
+        self.results = Results._make(array[first:end] for array in results)
         self.first = first
         self.end = end
         self.states = BitRows(self.envs.states)
@@ -43,11 +43,12 @@ class Block:
 
     def next_word(self, rows: Ints, stream: Stream) -> NDArray[np.uint64]:
         """The next 64 random bits of some environments."""
-        words = self.envs.streams[rows, stream] + _GAMMA
+        words: NDArray[np.uint64] = self.envs.streams[rows, stream] + _GAMMA
         self.envs.streams[rows, stream] = words
         words = (words ^ (words >> np.uint64(30))) * _MIX_1
         words = (words ^ (words >> np.uint64(27))) * _MIX_2
-        return words ^ (words >> np.uint64(31))
+        words ^= words >> np.uint64(31)
+        return words
 
     def below(self, rows: Ints, stream: Stream, counts: NDArray[np.integer]) -> Ints:
         """A number of 0 <= n < count in some environments."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from netsecgame.envs.batch.numpy_words import (
     ZERO,
     count_bits,
     flags_of,
+    list_bits,
+    masks_of,
     nth_of_field,
     pick,
     running_sum,
+    split,
 )
 from netsecgame.envs.batch.tables import (
     BLOCK_IP,
@@ -79,7 +82,9 @@ class Choices:
         self._each[SCAN_NETWORK] = count_bits(known.networks)
         self._hosts = hosts
         # But for exfiltration: who has data need not be controlled.
-        self._exfiltrations = known.items * (sources - flags_of(known.controlled, np.arange(t.addresses)))
+        self._exfiltrations = known.items * (
+            sources - flags_of(known.controlled, np.arange(t.addresses))
+        )
         self.counts: Counts = self._each * sources
         self.counts[EXFILTRATE_DATA] = self._exfiltrations.sum(axis=0)
 
@@ -87,20 +92,20 @@ class Choices:
         """The source of the n-th actions of a type, and their place among its own."""
         if kind == EXFILTRATE_DATA:
             return pick(self._exfiltrations[:, at], n)
-        which, n = np.divmod(n, self._each[kind, at])
+        which, n = split(n, self._each[kind, at])
         return nth_of_field(self.known.controlled[:, at], self._tables.addresses, which), n
 
-    def cut_off(self, address: Ints, at: Ints) -> Words:
-        """Masks of what some addresses are cut off from, (K, n) or one for all."""
+    def cut_off(self, address: Ints, at: Ints) -> Words:  # noqa: ARG002
+        """Masks of what some addresses are cut off from, (K, n), or one mask for all."""
         return np.zeros(1, np.uint64)
 
-    def find_service(self, source: Ints, at: Ints, n: Ints) -> Ints:
+    def find_service(self, source: Ints, at: Ints, n: Ints) -> Ints:  # noqa: ARG002
         """The place among all known services of the n-th that a source reaches."""
         return n
 
-    def find_blocker(self, source: Ints, at: Ints, n: Ints) -> tuple[Ints, Ints]:
+    def find_blocker(self, source: Ints, at: Ints, n: Ints) -> tuple[Ints, Ints]:  # noqa: ARG002
         """The target of the n-th blocks of a source, and their place among its own."""
-        which, n = np.divmod(n, self._hosts[at] - 1)
+        which, n = split(n, self._hosts[at] - 1)
         return nth_of_field(self.known.controlled[:, at], self._tables.addresses, which), n
 
 
@@ -112,24 +117,20 @@ class CutChoices(Choices):
         t = self._tables = tables
         self.known = known
         self._masks = blocks
-        one, other, column = self._make_symmetric()
+        self._cut, self._cut_from = self._make_symmetric()
         ranks = np.arange(t.addresses)
         is_controlled = flags_of(known.controlled, ranks)
-        beside_itself = ~blocks & ~masks_of(t, ranks)[..., None]
-        others = self._others = count_bits(known.hosts & beside_itself)
+        beside_itself = ~blocks & ~masks_of(ranks, t.addresses)[..., None]
+        self._others: Counts = count_bits(known.hosts & beside_itself)
         known_before = np.zeros((len(t.place_bit) + 1, len(is_controlled[0])), np.int64)
         known_before[1:] = running_sum(flags_of(known.columns, t.place_bit))
         self._services_before = known_before[t.place_first]
-        services = self._services = np.diff(self._services_before, axis=0)
-        self._by_source = np.zeros((6, *others.shape), np.int64)
+        self._services = np.diff(self._services_before, axis=0)
+        self._by_source = np.zeros((6, *is_controlled.shape), np.int64)
         by_source = self._by_source
         if with_blocks:
-            others_where_controlled = others * is_controlled
-            by_source[BLOCK_IP] = others_where_controlled.sum(axis=0)
-            cut = others_where_controlled[other, column]
-            np.subtract.at(by_source[BLOCK_IP], (one, column), cut)
-        by_source[EXPLOIT_SERVICE] = services.sum(axis=0)
-        np.subtract.at(by_source[EXPLOIT_SERVICE], (one, column), services[other, column])
+            by_source[BLOCK_IP] = self._sum_of_reached(self._others * is_controlled)
+        by_source[EXPLOIT_SERVICE] = self._sum_of_reached(self._services)
         by_source[FIND_DATA] = 1
         by_source[FIND_SERVICES] = count_bits(known.hosts & ~blocks)
         by_source[SCAN_NETWORK] = count_bits(known.networks)
@@ -158,24 +159,24 @@ class CutChoices(Choices):
     def _is_reached(self, source: Ints, at: Ints) -> Flags:
         return ~flags_of(self.cut_off(source, at), np.arange(self._tables.addresses))
 
-    def _make_symmetric(self) -> tuple[Ints, Ints, Ints]:
-        """Make every cut go either way, and list them: address, the other one, column."""
-        masks = self._masks
-        one, part, column = np.nonzero(masks)
-        which, bit = np.nonzero(masks[one, part, column][:, None] & ONE_BIT)
-        one, other, column = one[which], part[which] * WORD_BITS + bit, column[which]
-        is_new = masks[other, one >> 6, column] & ONE_BIT[one & 63] == ZERO
-        new_one, new_other, new_column = other[is_new], one[is_new], column[is_new]
-        np.bitwise_or.at(masks, (new_one, new_other >> 6, new_column), ONE_BIT[new_other & 63])
+    def _make_symmetric(self) -> tuple[Ints, Ints]:
+        """Make every cut go either way, and list them: two cells of an array (A, n) each."""
+        masks, columns = self._masks.reshape(-1), self._masks.shape[-1]
+        which, bit = list_bits(masks)
+        word, column = split(which, columns)
+        one, part = split(word, self._masks.shape[1])
+        other = part * WORD_BITS + bit
+        back = (other * self._masks.shape[1] + (one >> 6)) * columns + column
+        is_new = np.flatnonzero(masks[back] & ONE_BIT[one & 63] == ZERO)
+        np.bitwise_or.at(masks, back[is_new], ONE_BIT[one[is_new] & 63])
+        cut, cut_from = one * columns + column, other * columns + column
         return (
-            np.concatenate((one, new_one)),
-            np.concatenate((other, new_other)),
-            np.concatenate((column, new_column)),
+            np.concatenate((cut, cut_from[is_new])),
+            np.concatenate((cut_from, cut[is_new])),
         )
 
-
-def masks_of(t: Tables, addresses: Ints) -> Words:
-    """Masks of single addresses, (n, K)."""
-    masks = np.zeros((len(addresses), t.address_words), np.uint64)
-    masks[np.arange(len(addresses)), addresses >> 6] = ONE_BIT[addresses & 63]
-    return masks
+    def _sum_of_reached(self, counts: NDArray[Any]) -> Ints:
+        """By address, the sum of the counts (A, n) of those that it is not cut off from."""
+        cut = np.bincount(self._cut, counts.reshape(-1)[self._cut_from], counts.size)
+        sums: Ints = counts.sum(axis=0) - cut.reshape(counts.shape).astype(np.int64)
+        return sums

@@ -12,18 +12,19 @@ import numpy as np
 
 from netsecgame.envs.batch.layout import WORD_BITS
 from netsecgame.envs.batch.numpy_actions import Group
-from netsecgame.envs.batch.numpy_choices import Choices, CutChoices, Known, masks_of
+from netsecgame.envs.batch.numpy_choices import Choices, CutChoices, Known
 from netsecgame.envs.batch.numpy_words import (
     ONE_BIT,
     ZERO,
     count_bits,
     field_of,
     fields_of,
+    masks_of,
     nth_of_field,
     pick,
+    split,
 )
 from netsecgame.envs.batch.tables import (
-    BLOCK_IP,
     EXFILTRATE_DATA,
     EXPLOIT_SERVICE,
     FIND_DATA,
@@ -131,8 +132,8 @@ class LegalActions:
             item = self._place_of[nth_of_field(known.services[:, at], WORD_BITS, n)]
             target = t.place_target[item]
         elif kind == EXFILTRATE_DATA:
-            which, n = np.divmod(n, known.items[source, at])
-            others = ~choices.cut_off(source, at) & ~masks_of(t, source).T
+            which, n = split(n, known.items[source, at])
+            others = ~choices.cut_off(source, at) & ~masks_of(source, t.addresses).T
             target = nth_of_field(known.controlled[:, at] & others, t.addresses, which)
             parts = [
                 state.part(rows, t.data_bit[source], part, t.data) for part in range(t.data_words)
@@ -140,6 +141,6 @@ class LegalActions:
             item = nth_of_field(np.stack(parts), t.data, n)
         else:
             target, n = choices.find_blocker(source, at, n)
-            others = ~choices.cut_off(target, at) & ~masks_of(t, target).T
+            others = ~choices.cut_off(target, at) & ~masks_of(target, t.addresses).T
             item = nth_of_field(known.hosts[:, at] & others, t.addresses, n)
         return Group(kind, rows, source, target, item)

@@ -1,4 +1,4 @@
-"""Flags of the legal actions of many environments."""
+"""Flags of the legal actions of many environments at once."""
 
 from __future__ import annotations
 
@@ -22,42 +22,52 @@ if TYPE_CHECKING:
 
 
 class ActionMasks:
-    """Writes one flag for every action: whether it is legal."""
+    """Writes one flag for every action of an index: whether it is legal."""
 
     def __init__(self, tables: Tables) -> None:
         t = self._tables = tables
-        self._addresses = np.arange(t.addresses)
+        addresses = np.arange(t.addresses)
         self._data_bits = t.data_bit[:, None] + np.arange(t.data)
-        self._blocks_bits = t.blocks_bit[:, None] + self._addresses
+        self._blocks_bits = t.blocks_bit[:, None] + addresses
+        self._is_itself = addresses[:, None] == addresses
 
-    def of(self, states: Words) -> Flags:
-        """The flags of some states (n, W), (n, N)."""
+    def write(self, states: Words, flags: Flags) -> None:
+        """Write the flags of some states (n, W) into (n, N)."""
         t = self._tables
-        count = len(states)
-        known = np.unpackbits(
-            states.astype("<u8", copy=False).view(np.uint8), axis=1, bitorder="little"
-        ).view(np.bool_)
+        known = _bits_of(states)
         networks = known[:, t.networks_bit : t.networks_bit + t.networks]
         hosts = known[:, t.hosts_bit : t.hosts_bit + t.addresses]
         controlled = known[:, t.controlled_bit : t.controlled_bit + t.addresses]
+        services = known[:, t.place_bit]
+        data = known[:, self._data_bits]
+        # Axes: environment, source, then the parts of a place in the order of the index.
         sources = controlled[:, :, None]
-        itself = np.eye(t.addresses, dtype=np.bool_)
         reached = np.ones((1, t.addresses, t.addresses), np.bool_)
         if t.has_blocks:
             cut = known[:, self._blocks_bits]
             reached = ~(cut | cut.transpose(0, 2, 1))
-        items = known[:, self._data_bits]
-        targets = controlled[:, None, :] & reached & ~itself
-        parts = {
-            EXFILTRATE_DATA: items[:, :, None, :] & targets[..., None],
-            EXPLOIT_SERVICE: known[:, None, t.place_bit] & sources & reached[..., t.place_target],
-            FIND_DATA: sources & itself,
-            FIND_SERVICES: sources & hosts[:, None, :] & reached,
-            SCAN_NETWORK: sources & networks[:, None, :],
-        }
+        others = reached & ~self._is_itself
+
+        def write(kind: int, one: Flags, other: Flags, *shape: int) -> None:
+            start = t.section_starts[kind]
+            section = flags[:, start : start + t.addresses * t.per_source[kind]]
+            view = section.reshape(len(states), t.addresses, *shape)
+            np.logical_and(one, other, out=view)
+
+        targets = controlled[:, None] & others
+        write(EXFILTRATE_DATA, targets[..., None], data[:, :, None], t.addresses, t.data)
+        offered = services[:, None] & reached[..., t.place_target]
+        write(EXPLOIT_SERVICE, sources, offered, len(t.place_bit))
+        write(FIND_DATA, sources, self._is_itself, t.addresses)
+        write(FIND_SERVICES, sources, hosts[:, None] & reached, t.addresses)
+        write(SCAN_NETWORK, sources, networks[:, None], t.networks)
         if t.per_source[BLOCK_IP]:
-            blockers = controlled[:, None, :] & reached & sources
-            blocked = hosts[:, None, :] & reached & ~itself
-            parts[BLOCK_IP] = blockers[..., None] & blocked[:, None]
-        flags = np.empty((count, t.size), np.bool_)
-        ...
+            blockers = sources & controlled[:, None] & reached
+            blocked = hosts[:, None] & others
+            write(BLOCK_IP, blockers[..., None], blocked[:, None], t.addresses, t.addresses)
+
+
+def _bits_of(words: Words) -> Flags:
+    """All bits of the words of (n, W), (n, 64 W)."""
+    octets = np.ascontiguousarray(words, "<u8").view(np.uint8)
+    return np.unpackbits(octets, axis=1, bitorder="little").view(np.bool_)

@@ -1,0 +1,145 @@
+"""The batch in array operations, on one thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from netsecgame.envs.batch.arrays import NOBODY, SCRIPTED
+from netsecgame.envs.batch.draws import Stream
+from netsecgame.envs.batch.numpy_actions import Rules, groups_of, numbers_of
+from netsecgame.envs.batch.numpy_block import Block
+from netsecgame.envs.batch.numpy_defenders import Defenders
+from netsecgame.envs.batch.numpy_detection import Detection
+from netsecgame.envs.batch.numpy_episodes import Episodes, RoleRules
+from netsecgame.envs.batch.numpy_legal import LegalActions
+from netsecgame.envs.batch.numpy_masks import ActionMasks
+from netsecgame.envs.batch.tables import BLOCK_IP, DETECTED, PLAYING, SUCCESS, TIMEOUT
+from netsecgame.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from netsecgame.envs.batch.arrays import Envs, Results, Role
+    from netsecgame.envs.batch.numpy_words import Ints
+    from netsecgame.envs.batch.tables import Tables
+
+#: Environments that are worked on together: so many bytes of what their agents know, within limits.
+#: With fewer the calls cost more than the work, with more it does not stay in the cache.
+_BLOCK_BYTES = 1 << 18
+_MIN_BLOCK, _MAX_BLOCK = 64, 8_192
+
+#: Bytes of flags that are written together.
+_MASK_BYTES = 1 << 20
+
+
+class NumpyKernel:
+    """Carries out steps on whole arrays; see `Kernel` in `batched_world`."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        roles: tuple[Role, Role, int],
+        envs: Envs,
+        results: Results,
+        rewards: NDArray[np.float64],
+        threads: int | None,
+    ) -> None:
+        if threads is not None:
+            raise ConfigurationError("only the numba backend has threads", path="threads")
+        attacker, defender, self._who = roles
+        self._tables = tables
+        self._envs = envs
+        self._rewards = rewards.astype(np.float32)
+        self._rules = Rules(tables)
+        self._legal = LegalActions(tables)
+        self._masks = ActionMasks(tables)
+        self._detection = Detection(tables)
+        self._attacker = RoleRules(tables, attacker)
+        defender_rules = RoleRules(tables, defender)
+        self._episodes = Episodes(tables, self._attacker, defender_rules, self._who)
+        self._defenders = Defenders(tables, defender_rules, self._who, self._rules, self._legal)
+        self._with_blocks = bool(tables.per_source[BLOCK_IP])
+        self._masks_at_once = max(1, _MASK_BYTES // tables.size)
+        count, words = envs.states.shape
+        per_block = min(_MAX_BLOCK, max(_MIN_BLOCK, _BLOCK_BYTES // (8 * words)))
+        self._blocks = [
+            Block(envs, results, first, min(first + per_block, count))
+            for first in range(0, count, per_block)
+        ]
+
+    def begin(self, chosen: NDArray[np.int64]) -> None:
+        """Begin new episodes in the chosen environments."""
+        for block in self._blocks:
+            rows = chosen[(chosen >= block.first) & (chosen < block.end)] - block.first
+            self._episodes.begin(block, rows)
+
+    def step(self, actions: NDArray[np.int32], *, resets_at_once: bool) -> None:
+        """Play one action in each environment; those that have ended begin anew instead."""
+        for block in self._blocks:
+            self._step(block, actions[block.first : block.end], resets_at_once)
+
+    def sample(self, actions: NDArray[np.int32]) -> None:
+        """Write a random legal action for each environment; 0 where there is none."""
+        for block in self._blocks:
+            sampled = actions[block.first : block.end]
+            sampled[:] = 0
+            for group in self._legal.choose(
+                block,
+                block.states,
+                np.arange(len(sampled)),
+                Stream.CHOICE,
+                with_blocks=self._with_blocks,
+            ):
+                sampled[group.rows] = numbers_of(self._tables, group)
+
+    def write_masks(self, masks: NDArray[np.bool_], chosen: NDArray[np.int64]) -> None:
+        """Write the flags of the legal actions of the chosen environments."""
+        flags = np.empty((min(self._masks_at_once, len(chosen)), masks.shape[1]), np.bool_)
+        for first in range(0, len(chosen), self._masks_at_once):
+            rows = chosen[first : first + self._masks_at_once]
+            self._masks.write(self._envs.states[rows], flags[: len(rows)])
+            masks[rows] = flags[: len(rows)]
+
+    def _step(self, block: Block, actions: NDArray[np.int32], resets_at_once: bool) -> None:
+        envs, results = block.envs, block.results
+        over = np.flatnonzero(envs.status != PLAYING)
+        self._play(block, np.flatnonzero(envs.status == PLAYING), actions)
+        results.rewards[:] = self._rewards[envs.status]
+        results.terminated[:] = (envs.status == SUCCESS) | (envs.status == DETECTED)
+        results.truncated[:] = envs.status == TIMEOUT
+        if len(over):
+            self._episodes.begin(block, over)
+            results.rewards[over] = 0
+            results.terminated[over] = False
+            results.truncated[over] = False
+        if resets_at_once:
+            ended = np.flatnonzero(envs.status != PLAYING)
+            results.final_states[ended] = envs.states[ended]
+            self._episodes.begin(block, ended)
+        for first in range(0, len(results.masks), self._masks_at_once):
+            piece = slice(first, first + self._masks_at_once)
+            self._masks.write(envs.states[piece], results.masks[piece])
+
+    def _play(self, block: Block, rows: Ints, actions: NDArray[np.int32]) -> None:
+        """One action of each attacker, and the defenders' answers."""
+        t, envs = self._tables, block.envs
+        kinds = np.zeros(len(envs.status), np.int64)
+        for group in groups_of(t, rows, actions[rows]):
+            kinds[group.rows] = group.kind
+            self._rules.play(block, block.states, group, writes_logs=self._who == SCRIPTED)
+        envs.steps[rows] += 1
+        is_won = self._attacker.is_reached(envs.goals, envs.states, envs.states)[rows]
+        envs.status[rows[is_won]] = SUCCESS
+        rows = rows[~is_won]
+        if t.is_watched:
+            is_detected = self._detection.is_detected(block, rows, kinds[rows], actions[rows])
+            envs.status[rows[is_detected]] = DETECTED
+            rows = rows[~is_detected]
+        if self._attacker.max_steps:
+            is_late = envs.steps[rows] >= self._attacker.max_steps
+            envs.status[rows[is_late]] = TIMEOUT
+            rows = rows[~is_late]
+        if self._who != NOBODY:
+            self._defenders.act(block, rows[envs.defender_plays[rows]])
