@@ -7,6 +7,8 @@ SOURCES := netsecgame AIDojoCoordinator agents benchmarks tests
 TASK ?= task_configs/two_networks_defended.yaml
 EPISODES ?= 20
 SEED ?= 42
+BENCHMARKS ?= tcp_steps client_loop trajectory_resets many_agents many_games worlds batched_worlds \
+	scenario_size start_up
 
 .PHONY: help play test lint format bench clean
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ help:
 	@echo "make test    run all tests"
 	@echo "make lint    check style, types and who imports whom"
 	@echo "make format  bring the code into the house style"
-	@echo "make bench   measure the server against a bare echo server"
+	@echo "make bench   measure how fast everything is, against limits and peers"
 	@echo "make clean   remove everything that was made"
 
 $(VENV)/server.done: pyproject.toml
@@ -46,8 +48,7 @@ format: $(VENV)/dev.done
 	$(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/dev.done
-	$(BIN)/python -m benchmarks.tcp_steps
-	$(BIN)/python -m benchmarks.start_up
+	for name in $(BENCHMARKS); do echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -86,7 +86,10 @@ def test_docs_every_kind_of_example_is_covered_here() -> None:
         ("README.md", "sh"),
         ("README.md", "python"),
         ("agents.md", "python"),
+        ("batched_world.md", "python"),
         ("protocol.md", "json"),
+        ("serving.md", "sh"),
+        ("serving.md", "python"),
         ("tasks.md", "sh"),
         ("tasks.md", "yaml"),
     }
@@ -214,6 +217,17 @@ def test_agents_page_goal_example_prints_the_goal(
     assert capsys.readouterr().out == "213.47.23.195 ['DataFromServer1']\n"
 
 
+def test_batched_world_page_example_wins_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = only("batched_world.md", "python")
+    monkeypatch.chdir(ROOT)
+    exec(example, {})
+    told = re.fullmatch(r"855 actions, 2 words a state, won (\d+) times\n", capsys.readouterr().out)
+    assert told is not None
+    assert 0 < int(told[1]) < 4_000  # 4 episodes of 50 steps each
+
+
 def test_protocol_page_examples_are_a_request_and_a_reply() -> None:
     request, reply = only("protocol.md", "json")
     assert decode_request(request).type in GAME_ACTIONS
@@ -233,15 +247,16 @@ def test_tasks_page_task_and_network_pass_the_linter(tmp_path: Path) -> None:
     (tmp_path / "my_network.yaml").write_text(network)
     assert check_game(tmp_path / "my_task.yaml") == ([], [])
     assert check_scenario(str(tmp_path / "my_network.yaml")) == []
-    (command,) = only("tasks.md", "sh")
-    ran = subprocess.run(
-        [str(NETSECGAME), *shlex.split(command)[1:]],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for command in only("tasks.md", "sh"):
+        ran = subprocess.run(
+            [str(NETSECGAME), *shlex.split(command)[1:]],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert check_game(tmp_path / "big.yaml") == ([], [])
 
 
 def test_tasks_page_tables_name_every_key_of_the_schema() -> None:
