@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from netsecgame.core.dynamics import compile_game
 from netsecgame.core.reachability import find_unreachable
 from netsecgame.core.task import GameSpec
 from netsecgame.errors import ConfigurationError, ScenarioError, TaskError
@@ -96,8 +97,9 @@ def find_goals_out_of_reach(
         document: What the task was read from; gives the errors their file and line.
     """
     found = []
+    topology = compile_game(spec)
     for role in spec.task.roles:
-        for part in find_unreachable(spec, role):
+        for part in find_unreachable(spec, role, topology):
             start = ", ".join(map(str, part.start)) or "no host"
             path = ("coordinator", "agents", role.value, "goal", *part.part.split(".", 1))
             reason = f"{part.what} cannot be reached by any play from {start}"

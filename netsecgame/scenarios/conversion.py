@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def convert_scenario(name: str, content: Mapping[str, Any]) -> Scenario:
     """The scenario that checked values describe."""
     networks = content["networks"]
-    blocks = parse_networks(networks)
+    table = NetworkTable(parse_networks(networks).values())
     return Scenario(
         name=name,
         hosts=tuple(
             Host(
                 name=host_name,
-                interfaces=_convert_interfaces(host["interfaces"], blocks),
+                interfaces=_convert_interfaces(host["interfaces"], table),
                 services=tuple(map(convert_service, host.get("services") or ())),
                 data=tuple(map(convert_datum, host.get("data") or ())),
                 is_start_place=host.get("is_start_place", False),
@@ -32,7 +32,7 @@ def convert_scenario(name: str, content: Mapping[str, Any]) -> Scenario:
         routers=tuple(
             Router(
                 name=router_name,
-                interfaces=_convert_interfaces(router["interfaces"], blocks),
+                interfaces=_convert_interfaces(router["interfaces"], table),
                 allow=tuple(
                     AllowRule(parse_rule_end(source, networks), parse_rule_end(target, networks))
                     for rule in router.get("allow") or ()
@@ -63,12 +63,20 @@ def parse_networks(networks: Mapping[str, str]) -> dict[str, ipaddress.IPv4Netwo
     return {name: ipaddress.IPv4Network(text) for name, text in networks.items()}
 
 
-def find_network(
-    address: str, blocks: Mapping[str, ipaddress.IPv4Network]
-) -> ipaddress.IPv4Network | None:
-    """The network around an address; None if none of `blocks` is."""
-    ip = ipaddress.IPv4Address(address)
-    return next((block for block in blocks.values() if ip in block), None)
+class NetworkTable:
+    """Finds the network around an address, among any number of them."""
+
+    def __init__(self, blocks: Iterable[ipaddress.IPv4Network]) -> None:
+        self._by_mask: dict[int, dict[int, Network]] = {}
+        for block in blocks:
+            same_size = self._by_mask.setdefault(int(block.netmask), {})
+            same_size[int(block.network_address)] = _convert_network(block)
+
+    def find(self, address: str) -> Network | None:
+        """The network around an address; None if none of them is."""
+        value = int(ipaddress.IPv4Address(address))
+        found = (blocks.get(value & mask) for mask, blocks in self._by_mask.items())
+        return next(filter(None, found), None)
 
 
 def list_rule_end(said: str | list[str]) -> list[str]:
@@ -89,13 +97,9 @@ def parse_rule_end(text: str, networks: Mapping[str, str]) -> Network:
     return _convert_network(ipaddress.IPv4Network(networks.get(text, text)))
 
 
-def _convert_interfaces(
-    addresses: Iterable[str], blocks: Mapping[str, ipaddress.IPv4Network]
-) -> tuple[Interface, ...]:
-    found = ((address, find_network(address, blocks)) for address in addresses)
-    return tuple(
-        Interface(IP(address), _convert_network(block)) for address, block in found if block
-    )
+def _convert_interfaces(addresses: Iterable[str], table: NetworkTable) -> tuple[Interface, ...]:
+    found = ((address, table.find(address)) for address in addresses)
+    return tuple(Interface(IP(address), network) for address, network in found if network)
 
 
 def _convert_network(block: ipaddress.IPv4Network) -> Network:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 from netsecgame.documents import DocumentPath, Problem, format_path
 from netsecgame.errors import suggest_nearest
 from netsecgame.scenarios.conversion import (
+    NetworkTable,
     convert_datum,
     convert_service,
-    find_network,
     list_rule_end,
     parse_networks,
     parse_rule_end,
@@ -40,6 +40,9 @@ def find_contradictions(content: Mapping[str, Any]) -> list[Problem]:
 
 
 def _check_networks(blocks: Mapping[str, IPv4Network]) -> Iterator[Problem]:
+    # Where no neighbours in order overlap, none do; there may be hundreds.
+    if not any(block.overlaps(other) for block, other in pairwise(sorted(blocks.values()))):
+        return
     for (first, block), (second, other) in combinations(blocks.items(), 2):
         if block.overlaps(other):
             reason = f"{other} overlaps with {block}, which is network {first!r}"
@@ -55,11 +58,12 @@ def _check_names(content: Mapping[str, Any]) -> Iterator[Problem]:
 def _check_addresses(
     content: Mapping[str, Any], blocks: Mapping[str, IPv4Network]
 ) -> Iterator[Problem]:
+    table = NetworkTable(blocks.values())
     owners: dict[str, DocumentPath] = {}
     for place, device in _devices(content):
         for index, address in enumerate(device["interfaces"]):
             at = (*place, "interfaces", index)
-            if find_network(address, blocks) is None:
+            if table.find(address) is None:
                 known = ", ".join(map(str, blocks.values()))
                 yield Problem(at, f"{address} is inside none of the networks, which are {known}")
             if address in owners:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netsecgame.errors import TaskError
+from netsecgame.game.generation import write_game
 from netsecgame.game.worlds.WhiteBoxNetSecGame import WhiteBoxNetSecGame
 from netsecgame.game_components import Action, ActionType
 from netsecgame.protocol.messages import decode_request
@@ -102,3 +103,26 @@ async def test_white_box_refuses_dynamic_addresses(tmp_path: Path) -> None:
             pytest.fail("it must not start")
 
     assert refusal.value.path == "env.use_dynamic_addresses"
+
+
+async def test_white_box_refuses_a_network_with_too_many_actions(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    write_game(path, networks=4, clients=60, servers=30, seed=1)
+
+    with pytest.raises(TaskError) as refusal:
+        async with serving(tmp_path, path, WhiteBoxNetSecGame):
+            pytest.fail("it must not start")
+
+    assert refusal.value.path == "env.scenario"
+    assert refusal.value.line == text_line(path, "scenario:")
+    assert "1,761,965 actions, and the white box lists up to 1,000,000" in str(refusal.value)
+
+    # Without blocks there are half as many.
+    async with serving(tmp_path, path, WhiteBoxNetSecGame, include_block_action=False) as server:
+        assert server.world.is_listening.is_set()
+
+
+def text_line(path: Path, beginning: str) -> int:
+    """The number of the first line that begins so, whatever its indentation."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next(i for i, line in enumerate(lines, 1) if line.strip().startswith(beginning))

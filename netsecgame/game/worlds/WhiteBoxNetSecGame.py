@@ -6,19 +6,22 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from netsecgame.core.legal_actions import list_all_actions
+from netsecgame.core.action_index import ActionIndex
+from netsecgame.core.action_list import format_all_actions
 from netsecgame.game.worlds.NetSecGame import NetSecGame
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: A longer list would stop the server at each join: one of these is a reply of 200 MB.
+MAX_LISTED_ACTIONS = 1_000_000
+
 
 class WhiteBoxNetSecGame(NetSecGame):
     """Serves one task; the reply to a join lists all actions.
 
-    Its addresses never change, so that the list stays true.
+    Its addresses never change, so that the list stays true. The list grows with the cube of the
+    network: beyond `MAX_LISTED_ACTIONS` the server does not start.
     """
 
     step_is_immediate = True
@@ -54,12 +57,22 @@ class WhiteBoxNetSecGame(NetSecGame):
             )
             raise self.config_manager.error(("env", "use_dynamic_addresses"), reason)
         super()._initialize()
+        size = self._action_index.size
+        if size > MAX_LISTED_ACTIONS:
+            reason = (
+                f"this network has {size:,} actions, and the white box lists up to "
+                f"{MAX_LISTED_ACTIONS:,}; choose a smaller one, or serve it without the white box"
+            )
+            raise self.config_manager.error(("env", "scenario"), reason)
+
+    @cached_property
+    def _action_index(self) -> ActionIndex:
+        return ActionIndex(self.dynamics.topology, include_blocks=self._include_block_action)
 
     @cached_property
     def all_actions(self) -> str:
         """Every action there can be: a JSON list in wire form, sorted."""
-        actions = list_all_actions(self.dynamics.labels, include_blocks=self._include_block_action)
-        return msgspec.json.encode([action.as_dict for action in actions]).decode()
+        return format_all_actions(self._action_index, self.dynamics.labels)
 
     def _join_extras(self) -> dict[str, Any]:
         return {"all_actions": self.all_actions}

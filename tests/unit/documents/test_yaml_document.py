@@ -124,7 +124,7 @@ def test_parse_yaml_python_tag_is_not_executed() -> None:
         (b"a: \x00\n", "is not YAML: "),
         (b"a: " + b"[" * 100_000, ":1: is nested more than 64 levels deep"),
         (b"a: &a [*a]", ":1: is nested more than 64 levels deep"),
-        (b"#" * (4 * 1024 * 1024 + 1), "is longer than 4194304 bytes"),
+        (b"#" * (16 * 1024 * 1024 + 1), "is longer than 16777216 bytes"),
         (
             b"a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n"
             + b"".join(
