@@ -22,6 +22,14 @@ class LogLevel(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+class Loop(StrEnum):
+    """The event loops that a server can run on."""
+
+    auto = "auto"
+    asyncio = "asyncio"
+    uvloop = "uvloop"
+
+
 class Attackers(StrEnum):
     """The attackers that `play` can start."""
 
@@ -47,6 +55,8 @@ app = typer.Typer(
 
 # What click raises for a wrong command line; typer has it under no name of its own.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+MAX_PORT = 65_535
 
 _TASK_HELP = "Task file, or the name of one in ./task_configs."
 
@@ -129,10 +139,31 @@ def serve(  # noqa: PLR0913 - one parameter an option
             help="Stop when standard input ends, too; for programs that start servers.",
         ),
     ] = False,
+    loop: Annotated[
+        Loop, typer.Option("--loop", help="Event loop; auto is uvloop where it is installed.")
+    ] = Loop.auto,
+    games: Annotated[
+        int,
+        typer.Option(
+            "--games",
+            min=1,
+            help="How many games, each by itself; game i has the port and the seed of the first"
+            " plus i.",
+        ),
+    ] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="How many processes share the games.")
+    ] = 1,
 ) -> int:
     """Serve a task to agents, until Ctrl-C."""
     if (task is None) == (task_config is None):
         raise typer.BadParameter("expected one task file", param_hint="TASK")
+    if game_port and game_port + games - 1 > MAX_PORT:
+        text = f"{games} games from port {game_port} on go beyond {MAX_PORT}"
+        raise typer.BadParameter(text, param_hint="--games")
+    if workers > games:
+        text = f"expected at most one for each game, got {workers} for {games}"
+        raise typer.BadParameter(text, param_hint="--workers")
     from netsecgame.cli.server import serve_task
     from netsecgame.cli.task_files import find_task_file
     from netsecgame.game.worlds.command_line import limits_for
@@ -141,14 +172,19 @@ def serve(  # noqa: PLR0913 - one parameter an option
         find_task_file(task or task_config or ""),
         game_host,
         game_port,
-        log_level=debug_level.name,
         is_white_box=white_box,
-        stops_with_stdin=until_stdin_closes,
+        games=games,
+        workers=workers,
         seed=seed,
-        max_connections=max_connections,
-        message_timeout_s=message_timeout,
-        limits=limits_for(max_message_bytes),
-        required_players=required_players,
+        log_level=debug_level.name,
+        loop=loop.name,
+        stops_with_stdin=until_stdin_closes,
+        options={
+            "max_connections": max_connections,
+            "message_timeout_s": message_timeout,
+            "limits": limits_for(max_message_bytes),
+            "required_players": required_players,
+        },
     )
 
 
@@ -214,4 +250,48 @@ def show(
     from netsecgame.scenarios import load_scenario
 
     print_picture(load_scenario(scenario))
+    return 0
+
+
+@scenarios.command(
+    epilog="Example: netsecgame scenarios generate --networks 3 --clients 4 --servers 3 -o big.yaml"
+)
+def generate(
+    *,
+    networks: Annotated[
+        int, typer.Option(help="Private networks; 2 to 1,000, a third of them for servers.")
+    ],
+    clients: Annotated[int, typer.Option(help="Clients in all; at least 1.")],
+    servers: Annotated[
+        int, typer.Option(help="Servers in all; at least 1, and with the clients 10,000 at most.")
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The task, such as big.yaml; big.scenario.yaml is written beside it.",
+        ),
+    ],
+    seed: Annotated[int, typer.Option(help="The same seed and sizes: the same files.")] = 42,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+) -> int:
+    """Write a task, and a network of that size on which the attacker can win.
+
+    The numbers are totals: 3 networks, 4 clients and 3 servers are 7 machines, spread evenly over
+    client networks and server networks. The outside, with the attacker's server, is one more.
+    """
+    from pathlib import Path
+
+    from netsecgame.cli.scenario_generation import generate_game
+
+    generate_game(
+        Path(output),
+        networks=networks,
+        clients=clients,
+        servers=servers,
+        seed=seed,
+        overwrites=force,
+    )
     return 0

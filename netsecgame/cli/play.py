@@ -21,7 +21,7 @@ from netsecgame.agents.episodic_agent import EpisodeReport
 from netsecgame.cli.child import Child
 from netsecgame.cli.line_up import describe
 from netsecgame.cli.scoreboard import Scoreboard
-from netsecgame.game.worlds.command_line import LOG_FILE
+from netsecgame.game.hosting.log_files import LOG_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

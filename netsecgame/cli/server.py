@@ -1,20 +1,17 @@
-"""`netsecgame serve`: one server, until it is told to stop."""
+"""`netsecgame serve`: servers, until they are told to stop."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
+from netsecgame.game.hosting.plan import HostPlan, describe_numbers
 from netsecgame.game.worlds.command_line import serve
 from netsecgame.game.worlds.NetSecGame import NetSecGame
 from netsecgame.game.worlds.WhiteBoxNetSecGame import WhiteBoxNetSecGame
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from netsecgame.game.coordinator import GameCoordinator
 
 
 def serve_task(
@@ -22,9 +19,9 @@ def serve_task(
     host: str,
     port: int,
     *,
-    log_level: str,
     is_white_box: bool,
-    stops_with_stdin: bool,
+    games: int,
+    workers: int,
     **options: Any,
 ) -> int:
     """Serve a task until SIGINT or SIGTERM; returns the exit status.
@@ -32,33 +29,42 @@ def serve_task(
     Args:
         task: The task file.
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
-        log_level: What goes to the log.
+        port: Of the first game; the others follow. 0 takes free ones.
         is_white_box: Whether agents are told every action there can be.
-        stops_with_stdin: Whether the end of standard input stops the server too.
-        options: As for `GameCoordinator`.
+        games: How many games.
+        workers: How many processes host them.
+        options: Further ones of a `HostPlan`.
     """
-    world = WhiteBoxNetSecGame if is_white_box else NetSecGame
+    plan = HostPlan(
+        world=WhiteBoxNetSecGame if is_white_box else NetSecGame,
+        task=task,
+        host=host,
+        port=port,
+        games=games,
+        numbers=range(games),
+        **options,
+    )
 
-    def announce(server: GameCoordinator) -> None:
-        if stops_with_stdin:
-            _stop_with_stdin(server)
-        # One line that people and programs read.
-        print(f"listening on {host}:{server.port} (Ctrl-C stops)", flush=True)  # noqa: T201
+    def announce(ports: Mapping[int, int]) -> None:
+        for line in describe_addresses(plan, ports):
+            print(line, flush=True)  # noqa: T201
 
-    return serve(lambda: world(host, port, task, **options), log_level, announce)
+    return serve(plan, announce, workers)
 
 
-def _stop_with_stdin(server: GameCoordinator) -> None:
-    loop = asyncio.get_running_loop()
-    stdin = sys.stdin.fileno()
+def describe_addresses(plan: HostPlan, ports: Mapping[int, int]) -> list[str]:
+    """Lines that people and programs read: one for a game, or one for all if their ports follow.
 
-    def read() -> None:
-        if not os.read(stdin, 4_096):
-            loop.remove_reader(stdin)
-            server.shutdown_flag.set()
-
-    try:
-        loop.add_reader(stdin, read)
-    except OSError:  # it is a file, and so at its end sooner or later
-        server.shutdown_flag.set()
+    Args:
+        plan: What is served.
+        ports: Of the games that listen, by number.
+    """
+    if not plan.is_numbered:
+        return [f"listening on {plan.host}:{port} (Ctrl-C stops)" for port in ports.values()]
+    if plan.port and len(ports) == plan.games:
+        span = describe_numbers(ports.values())
+        return [f"listening on {plan.host}:{span} ({plan.games} games, Ctrl-C stops)"]
+    return [
+        f"listening on {plan.host}:{port} (game {number}, Ctrl-C stops)"
+        for number, port in ports.items()
+    ]

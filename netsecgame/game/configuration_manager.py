@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import threading
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from netsecgame.core.dynamics import compile_game
 from netsecgame.errors import ConfigurationError, TaskError
 from netsecgame.game.config_parser import ConfigParser
-from netsecgame.game.loading import hash_game
+from netsecgame.game.loading import find_goals_out_of_reach, hash_game
 from netsecgame.game_components import AgentRole
 from netsecgame.tasks import load_task_document
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from netsecgame.core.task import GameSpec
+    from netsecgame.core.topology import Topology
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +33,15 @@ SERVICE_TIMEOUT_S = 10.0
 #: A task is a few kilobytes; a service that sends more is not one.
 MAX_TASK_BYTES = 16 * 1024 * 1024
 
+#: Size of the seed that is drawn when the task says `random_seed: random`.
+_RANDOM_SEED_BITS = 32
+
 
 class ConfigurationManager:
     """Loads a task and answers questions about it.
 
-    The getters of `ConfigParser` are available on it, once it has loaded.
+    The getters of `ConfigParser` are available on it, once it has loaded. What is made from the
+    task for many games is made once.
     """
 
     def __init__(
@@ -55,6 +63,8 @@ class ConfigurationManager:
         self._service_port = service_port
         self._parser: ConfigParser | None = None
         self._came_from_file = False
+        self._topology: Topology | None = None
+        self._hash: str | None = None
 
     async def load(self) -> None:
         """Get the task from the service, or from the file if there is no service or it fails.
@@ -63,6 +73,7 @@ class ConfigurationManager:
             ValueError: If there is neither a service nor a file.
             ConfigurationError: If the task is wrong, or no source has one.
         """
+        self._topology = self._hash = None
         if self._service_host and self._service_port:
             url = f"http://{self._service_host}:{self._service_port}/"
             try:
@@ -98,6 +109,23 @@ class ConfigurationManager:
         """The task and its scenario."""
         return self.parser.spec
 
+    @property
+    def topology(self) -> Topology:
+        """The scenario compiled; all games of this task can share it."""
+        if self._topology is None:
+            self._topology = compile_game(self.spec)
+        return self._topology
+
+    def choose_seed(self, given: int | None) -> int:
+        """The seed given, else the task's, else one that is drawn, as the task then says."""
+        seed = given if given is not None else self.spec.task.seed
+        return secrets.randbits(_RANDOM_SEED_BITS) if seed is None else seed
+
+    def warn_of_goals_out_of_reach(self) -> None:
+        """Log the goals that no play from the start reaches; returns at once."""
+        # A daemon: a large network takes long to search, and nobody waits for that when stopping.
+        threading.Thread(target=self._log_goals_out_of_reach, daemon=True).start()
+
     def error(self, path: tuple[str, ...], reason: str) -> TaskError:
         """An error at one place of the task, with its file and line if it came from a file."""
         if self._came_from_file and self._task_config_file is not None:
@@ -122,7 +150,13 @@ class ConfigurationManager:
 
     def get_config_hash(self) -> str:
         """SHA-256 of the task and its scenario; the same in every process."""
-        return hash_game(self.spec)
+        if self._hash is None:
+            self._hash = hash_game(self.spec)
+        return self._hash
+
+    def _log_goals_out_of_reach(self) -> None:
+        for _, error in find_goals_out_of_reach(self.spec):
+            logger.warning("%s", error)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(ConfigParser, name):

@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import sys
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netsecgame.errors import ConfigurationError
 from netsecgame.game.agent_server import DEFAULT_MAX_CONNECTIONS, DEFAULT_MESSAGE_TIMEOUT_S
+from netsecgame.game.event_loop import LOOPS, run
+from netsecgame.game.hosting.descriptors import allow_many_connections
+from netsecgame.game.hosting.failures import EXIT_OK, FAILURES, describe_failure, exit_status_of
+from netsecgame.game.hosting.host import GameHost
+from netsecgame.game.hosting.log_files import LOG_FILE, set_up_log
+from netsecgame.game.hosting.plan import HostPlan
+from netsecgame.game.hosting.workers import WorkerPool
 from netsecgame.protocol.limits import Limits
-
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netsecgame.game.coordinator import GameCoordinator
     from netsecgame.game.worlds.NetSecGame import NetSecGame
 
-LOG_FILE = Path("logs") / "NSG_coordinator.log"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9_000
-
-#: The log is begun anew when it is that long; this many old ones are kept.
-_MAX_LOG_BYTES = 16 * 1024 * 1024
-_KEPT_LOGS = 3
-
-#: Descriptors asked for at most; each connection takes one.
-_MANY_DESCRIPTORS = 65_536
-
-EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIGURATION = 0, 1, 2
 
 
 def main(world: type[NetSecGame], arguments: Sequence[str] | None = None) -> int:
@@ -49,16 +37,20 @@ def main(world: type[NetSecGame], arguments: Sequence[str] | None = None) -> int
     """
     options = _make_parser(world).parse_args(arguments)
     return serve(
-        lambda: world(
-            options.game_host,
-            options.game_port,
-            options.task_config,
-            options.seed,
-            max_connections=options.max_connections,
-            message_timeout_s=options.message_timeout,
-            limits=limits_for(options.max_message_bytes),
-        ),
-        options.debug_level,
+        HostPlan(
+            world=world,
+            task=Path(options.task_config),
+            host=options.game_host,
+            port=options.game_port,
+            seed=options.seed,
+            log_level=options.debug_level,
+            loop=options.loop,
+            options={
+                "max_connections": options.max_connections,
+                "message_timeout_s": options.message_timeout,
+                "limits": limits_for(options.max_message_bytes),
+            },
+        )
     )
 
 
@@ -68,84 +60,31 @@ def limits_for(max_message_bytes: int) -> Limits:
 
 
 def serve(
-    make_world: Callable[[], GameCoordinator],
-    log_level: str,
-    on_ready: Callable[[GameCoordinator], None] | None = None,
+    plan: HostPlan,
+    on_ready: Callable[[dict[int, int]], object] = lambda _: None,
+    workers: int = 1,
 ) -> int:
-    """Serve a world until SIGINT or SIGTERM, with its log in `LOG_FILE`; returns the exit status.
+    """Serve until SIGINT or SIGTERM, with a log in `LOG_FILE`; returns the exit status.
 
-    What goes wrong at the start is told on stderr in one line.
+    What goes wrong is told on stderr in one line.
 
     Args:
-        make_world: Makes the world, once the log is set up.
-        log_level: What goes to the log.
-        on_ready: Called in the server's event loop when it listens.
+        plan: What to serve.
+        on_ready: Called with the port of every game, by number, when they listen.
+        workers: How many processes host the games; 1 is this one.
     """
     try:
-        set_up_log(log_level)
-        _allow_many_connections()
-        asyncio.run(_run(make_world(), on_ready))
-    except ConfigurationError as error:
-        return _fail(str(error), EXIT_BAD_CONFIGURATION)
-    except OSError as error:
-        return _fail(describe_os_error(error), EXIT_FAILED)
+        set_up_log(plan.log_level)
+        allow_many_connections()
+        hosting = GameHost(plan) if workers == 1 else WorkerPool(plan, workers)
+        run(hosting.run(on_ready), plan.loop)
+    except FAILURES as error:
+        logging.getLogger(__name__).debug("could not serve", exc_info=True)
+        print(describe_failure(error), file=sys.stderr)  # noqa: T201 - this is the command line
+        return exit_status_of(error)
     except KeyboardInterrupt:
         return EXIT_OK
     return EXIT_OK
-
-
-async def _run(world: GameCoordinator, on_ready: Callable[[GameCoordinator], None] | None) -> None:
-    async def announce() -> None:
-        await world.is_listening.wait()
-        if on_ready is not None:
-            on_ready(world)
-
-    announcement = asyncio.create_task(announce())
-    serving = asyncio.create_task(world.start_tasks())
-    await asyncio.wait({serving, announcement}, return_when=asyncio.FIRST_COMPLETED)
-    if announcement.done() and announcement.exception() is not None:
-        world.shutdown_flag.set()
-    await serving
-    if not announcement.done():
-        announcement.cancel()
-    else:
-        announcement.result()
-
-
-def set_up_log(level: str) -> None:
-    """Write log lines of that level and above to `LOG_FILE`, warnings to stderr too."""
-    LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
-    to_file = RotatingFileHandler(LOG_FILE, maxBytes=_MAX_LOG_BYTES, backupCount=_KEPT_LOGS)
-    to_stderr = logging.StreamHandler()
-    to_stderr.setLevel(logging.WARNING)
-    logging.basicConfig(
-        level=level,
-        handlers=[to_file, to_stderr],
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        force=True,
-    )
-
-
-def _allow_many_connections() -> None:
-    """Let the process open as many sockets as the system lets it; often 1,024 is the soft limit."""
-    if resource is None:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MANY_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def describe_os_error(error: OSError) -> str:
-    """What went wrong, without the number of the error."""
-    place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}"
-
-
-def _fail(text: str, status: int) -> int:
-    logging.getLogger(__name__).debug("could not serve", exc_info=True)
-    print(text, file=sys.stderr)  # noqa: T201 - this is the command line
-    return status
 
 
 def _make_parser(world: type[NetSecGame]) -> argparse.ArgumentParser:
@@ -188,6 +127,7 @@ def _make_parser(world: type[NetSecGame]) -> argparse.ArgumentParser:
         default=DEFAULT_MESSAGE_TIMEOUT_S,
         help="seconds a message may take to come in",
     )
+    add("--loop", choices=LOOPS, default="auto", help="event loop; auto: uvloop if installed")
     return parser
 
 

@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -106,6 +106,47 @@ async def test_config_hash_differs_by_task_and_scenario() -> None:
         assert len(manager.get_config_hash()) == 64
 
     assert len(hashes) == len(list(TASK_FILE.parent.glob("*.yaml")))
+
+
+async def test_topology_is_compiled_once_a_task() -> None:
+    manager = ConfigurationManager(TASK_FILE)
+    await manager.load()
+    topology, config_hash = manager.topology, manager.get_config_hash()
+
+    assert manager.topology is topology
+
+    await manager.load()
+
+    assert manager.topology is not topology
+    assert manager.topology == topology
+    assert manager.get_config_hash() == config_hash
+
+
+@pytest.mark.parametrize(
+    ("in_task", "given", "chosen"), [({"random_seed": 5}, None, 5), ({}, None, 42), ({}, 7, 7)]
+)
+async def test_choose_seed_is_the_given_one_else_that_of_the_task(
+    in_task: dict[str, int], given: int | None, chosen: int, tmp_path: Path
+) -> None:
+    manager = await manager_of(tmp_path, in_task)
+
+    assert manager.choose_seed(given) == chosen
+
+
+async def test_choose_seed_of_a_random_task_is_drawn_every_time(tmp_path: Path) -> None:
+    manager = await manager_of(tmp_path, {"random_seed": "random"})
+
+    assert manager.choose_seed(7) == 7
+    assert len({manager.choose_seed(None) for _ in range(5)}) > 1
+
+
+async def manager_of(folder: Path, env: dict[str, Any]) -> ConfigurationManager:
+    """One that has loaded a task with these values in `env`."""
+    task = folder / "task.json"  # JSON is YAML
+    task.write_text(json.dumps({**VALUES, "env": {"scenario": "two_networks_tiny", **env}}))
+    manager = ConfigurationManager(task)
+    await manager.load()
+    return manager
 
 
 async def test_error_of_a_task_from_a_file_has_its_line() -> None:
