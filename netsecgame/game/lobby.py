@@ -5,6 +5,7 @@ Pure bookkeeping without I/O: the coordinator asks it and does the waiting and a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AgentT = TypeVar("AgentT", bound=Hashable)
+CountedT = TypeVar("CountedT", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,12 @@ class ResetDecision:
 class Lobby(Generic[AgentT]):
     """The agents that have joined, in the order they did, and their reset requests.
 
+    What is asked after every message is counted as agents come, ask and go, so that the answer
+    takes as long with a thousand agents as with one.
+
     Attributes:
-        members: Role of every agent that has joined.
-        requests: Reset request of every agent that has asked and was not answered yet.
+        members: Role of every agent that has joined; not to be changed from outside.
+        requests: Reset request of every agent that has asked and was not answered yet; likewise.
         has_started: Whether the game has started since it was last empty or reset.
     """
 
@@ -65,6 +70,9 @@ class Lobby(Generic[AgentT]):
         self._required = required
         self.members: dict[AgentT, AgentRole] = {}
         self.requests: dict[AgentT, ResetRequest] = {}
+        self._roles: Counter[AgentRole] = Counter()  # of the members
+        self._seeds: Counter[int] = Counter()  # of the requests that have one
+        self._flags: Counter[bool] = Counter()  # randomize_topology of those requests
         self.has_started = False
 
     def join(self, agent: AgentT, role: AgentRole) -> None:
@@ -76,23 +84,26 @@ class Lobby(Generic[AgentT]):
         if agent in self.members:
             raise AlreadyRegisteredError(f"agent {agent} has joined already")
         self.members[agent] = role
+        self._roles[role] += 1
         self.has_started = self.has_started or self.has_quorum()
 
     def leave(self, agent: AgentT) -> None:
         """Let an agent out, if it is in; it is waited for no longer."""
-        self.members.pop(agent, None)
-        self.requests.pop(agent, None)
+        role = self.members.pop(agent, None)
+        if role is None:
+            return
+        self._roles[role] -= 1
+        self._drop_request(agent)
         if not self.members:
             self.has_started = False
 
     def has_quorum(self) -> bool:
         """Whether the required players are there, and an attacker among them."""
-        roles = list(self.members.values())
-        if AgentRole.Attacker not in roles:
+        if not self._roles[AgentRole.Attacker]:
             return False
         if isinstance(self._required, int):
-            return len(roles) >= self._required
-        return all(roles.count(role) >= count for role, count in self._required.items())
+            return len(self.members) >= self._required
+        return all(self._roles[role] >= count for role, count in self._required.items())
 
     def request_reset(self, agent: AgentT, request: ResetRequest) -> None:
         """Note that an agent wants a new episode.
@@ -102,15 +113,17 @@ class Lobby(Generic[AgentT]):
         """
         if agent not in self.members:
             raise NotRegisteredError(f"agent {agent} has not joined")
+        self._drop_request(agent)
         self.requests[agent] = request
+        if request.seed is not None:
+            self._seeds[request.seed] += 1
+            self._flags[request.randomize_topology] += 1
 
     def find_conflict(self) -> str | None:
         """Why the requests so far cannot all be granted; None if they can."""
-        seeded = [request for request in self.requests.values() if request.seed is not None]
-        seeds = list(dict.fromkeys(request.seed for request in seeded))
-        if len(seeds) > 1:
-            return f"agents asked for different seeds: {', '.join(map(str, seeds))}"
-        if len({request.randomize_topology for request in seeded}) > 1:
+        if len(self._seeds) > 1:
+            return f"agents asked for different seeds: {', '.join(map(str, self._seeds))}"
+        if len(self._flags) > 1:
             return "agents gave one seed but disagree on randomize_topology"
         return None
 
@@ -127,11 +140,26 @@ class Lobby(Generic[AgentT]):
 
     def start_anew(self) -> None:
         """The requests are granted: the game starts, or waits until enough players are there."""
-        self.requests = {}
+        self.drop_requests()
         self.has_started = self.has_quorum()
 
     def drop_requests(self) -> list[AgentT]:
         """Forget all requests; returns who had asked."""
         askers = list(self.requests)
         self.requests = {}
+        self._seeds.clear()
+        self._flags.clear()
         return askers
+
+    def _drop_request(self, agent: AgentT) -> None:
+        request = self.requests.pop(agent, None)
+        if request is not None and request.seed is not None:
+            _take_one(self._seeds, request.seed)
+            _take_one(self._flags, request.randomize_topology)
+
+
+def _take_one(counts: Counter[CountedT], key: CountedT) -> None:
+    """Count one less; what is counted no more is not in it."""
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -156,3 +156,27 @@ def test_drop_requests_tells_who_had_asked_in_their_order() -> None:
     assert lobby.drop_requests() == ["c", "a"]
     assert lobby.requests == {}
     assert lobby.has_started
+
+
+def test_find_conflict_forgets_who_has_left_or_asks_anew() -> None:
+    lobby = lobby_of(ATTACKER, DEFENDER, BENIGN)
+    for agent, seed in (("a", 1), ("b", 2), ("c", 2)):
+        lobby.request_reset(agent, ResetRequest(seed))
+    assert lobby.find_conflict() is not None
+    lobby.leave("a")
+    assert lobby.find_conflict() is None
+    lobby.request_reset("b", ResetRequest(3))
+    assert lobby.find_conflict() == "agents asked for different seeds: 2, 3"
+    lobby.request_reset("c", ResetRequest(3))
+    assert lobby.find_conflict() is None
+
+
+def test_find_conflict_forgets_requests_that_were_dropped_or_granted() -> None:
+    lobby = lobby_of(ATTACKER, DEFENDER)
+    lobby.request_reset("a", ResetRequest(1))
+    lobby.drop_requests()
+    lobby.request_reset("a", ResetRequest(2, randomize_topology=True))
+    assert lobby.find_conflict() is None
+    lobby.start_anew()
+    lobby.request_reset("a", ResetRequest(3))
+    assert lobby.find_conflict() is None
