@@ -16,11 +16,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.tcp_steps import TASK, ask, free_port
+from benchmarks.servers import TASK, ask
 from netsecgame import Action, ActionType, AgentInfo, AgentRole
 
 ROUNDS = 7
 IDLE_S = 5.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now: to ask the server for its own would take time."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def start_server(folder: str) -> tuple[subprocess.Popen[bytes], socket.socket, float]:

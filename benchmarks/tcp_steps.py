@@ -1,43 +1,59 @@
-"""Steps per second of one agent over TCP, against the most a bare asyncio server could do.
+"""Answers per second over TCP, against the most a bare asyncio server could do.
 
-What is measured: one client with a blocking socket (TCP_NODELAY) plays a recorded conversation,
-10 episodes of 100 random valid actions with a reset after each, on `two_networks_small`,
-against the game server in a process of its own with its default log level.
-Against what: an `asyncio.Protocol` echo server in a process of its own, which answers the same
-requests with the very bytes the game server answered. Same client, same bytes both ways.
-How: in turns in one run, nothing pinned; medians over the turns, and the spread from lowest to
-highest.
+What is measured: attackers play episodes of 100 random valid actions with a reset after each, on
+`two_networks_small`, against the game server in a process of its own with its default log level.
+Once with one attacker, and once with 32 in one game, whose resets wait for each other.
+Against what: an `asyncio.Protocol` echo server in a process of its own, on the same event loop
+(asyncio's or uvloop's), which answers the same requests with the very bytes the game server
+answered. Same client, same bytes both ways.
+The client: blocking sockets with TCP_NODELAY. With 32 of them it goes round: it reads one's answer,
+sends its next request and looks at the next one. So it never waits for all and costs little (two
+system calls an answer, no event loop), and the server is the limit, but for the echo server on
+uvloop, which is about as quick as the client. `busy` tells the share of the time in which the
+server's process had a processor.
+How: a recorded conversation, repeated as a whole; in turns in one run, nothing pinned; medians over
+the turns, and the spread from lowest to highest. The processor time of the server per answer is
+what is left of the figures when other programs take the machine's time. In a conversation agents
+ask for the same again and again, as random agents do: of 1,010 requests of one attacker some 150
+differ. Data are named without their content, because logs that 32 attackers have filled are longer
+than a message may be.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.servers import (
+    TASK,
+    ask,
+    connect,
+    echo_server,
+    endless_task,
+    game_server,
+    read_answer,
+)
 from netsecgame import Action, ActionType, AgentInfo, AgentRole, generate_valid_actions
 from netsecgame.core.world import World
 from netsecgame.game.loading import load_game
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
 
-ROOT = Path(__file__).resolve().parent.parent
-TASK = ROOT / "task_configs" / "two_networks_small.yaml"
-EPISODES = 10
+    from benchmarks.servers import Server
+
 STEPS_PER_EPISODE = 100
-END = b"EOF"
-_READ_BYTES = 1 << 18
+SEED = 42
+
+#: Attackers at once, and the episodes of their conversation.
+EPISODES = {1: 10, 32: 2}
 
 
 class Turn(NamedTuple):
@@ -47,171 +63,165 @@ class Turn(NamedTuple):
         rate: Answers per second.
         p50_us: Median latency in microseconds.
         p99_us: 99th percentile of the latency in microseconds.
+        cpu_us: Processor time of the server per answer in microseconds.
     """
 
     rate: float
     p50_us: float
     p99_us: float
+    cpu_us: float
 
 
-def record_requests(seed: int = 42) -> list[bytes]:
-    """A seeded conversation after the join: random valid actions, a reset after every episode."""
-    spec = load_game(TASK)
-    rng = Random(seed)
-    requests = []
-    for episode in range(EPISODES):
-        world = World(spec, seed + episode)
-        state = world.register("agent", AgentRole.Attacker).state
+def record_requests(seed: int = SEED) -> list[bytes]:
+    """The conversation of one agent on `TASK`."""
+    return record_conversations(TASK, 1, EPISODES[1], seed)[0]
+
+
+def record_conversations(
+    task: Path, agents: int, episodes: int, first_seed: int = SEED
+) -> list[list[bytes]]:
+    """A seeded conversation of each agent after its join, all of the same length.
+
+    The actions are valid for what the agent knows when all go in turns.
+    """
+    spec = load_game(task)
+    rng = Random(first_seed)
+    conversations: list[list[bytes]] = [[] for _ in range(agents)]
+    seeds = range(first_seed, first_seed + episodes)
+    for seed in seeds:
+        world = World(spec, seed)
+        states = [world.register(agent, AgentRole.Attacker).state for agent in range(agents)]
         for _ in range(STEPS_PER_EPISODE):
-            action = rng.choice(sorted(generate_valid_actions(state), key=str))
-            requests.append(action.to_json().encode())
-            if world.player("agent").is_playing:
-                state = world.step("agent", action).state
-        reset = Action(ActionType.ResetGame, {"seed": seed + episode + 1})
-        requests.append(reset.to_json().encode())
-    return requests
+            for agent, requests in enumerate(conversations):
+                action = rng.choice(sorted(generate_valid_actions(states[agent]), key=str))
+                requests.append(without_content(action).to_json().encode())
+                if world.player(agent).is_playing:
+                    states[agent] = world.step(agent, action).state
+        for requests in conversations:
+            requests.append(reset_request(seed + 1 if seed + 1 in seeds else first_seed))
+    return conversations
 
 
-def play(connection: socket.socket, requests: list[bytes], duration_s: float) -> Turn:
-    """Ask again and again for `duration_s` seconds."""
-    latencies = []
+def without_content(action: Action) -> Action:
+    """The same action, its datum named without what is in it.
+
+    A log that 32 attackers have filled is longer than a message may be.
+    """
+    datum = action.parameters.get("data")
+    if datum is None:
+        return action
+    return Action(action.type, {**action.parameters, "data": replace(datum, content="", size=0)})
+
+
+def reset_request(seed: int) -> bytes:
+    """A request for a new episode."""
+    return Action(ActionType.ResetGame, {"seed": seed}).to_json().encode()
+
+
+def play_once(connections: list[socket.socket], conversations: list[list[bytes]]) -> list[float]:
+    """Play the conversation once; gives the latency of every answer in seconds."""
     clock = time.perf_counter
-    begin = now = clock()
+    latencies = []
+    sent = [0.0] * len(connections)
+    for place, requests in enumerate(zip(*conversations, strict=True)):
+        for agent, request in enumerate(requests):
+            if place:
+                read_answer(connections[agent])
+                latencies.append(clock() - sent[agent])
+            sent[agent] = clock()
+            connections[agent].sendall(request)
+    for agent, connection in enumerate(connections):
+        read_answer(connection)
+        latencies.append(clock() - sent[agent])
+    return latencies
+
+
+def play(
+    server: Server,
+    connections: list[socket.socket],
+    conversations: list[list[bytes]],
+    duration_s: float,
+) -> Turn:
+    """Play the conversation again and again for about `duration_s` seconds."""
+    latencies: list[float] = []
+    cpu_s = server.cpu_s
+    begin = now = time.perf_counter()
     while now - begin < duration_s:
-        for request in requests:
-            ask(connection, request)
-            after = clock()
-            latencies.append(after - now)
-            now = after
+        latencies += play_once(connections, conversations)
+        now = time.perf_counter()
+    cpu_s = server.cpu_s - cpu_s
     latencies.sort()
+    count = len(latencies)
     return Turn(
-        len(latencies) / (now - begin),
-        latencies[len(latencies) // 2] * 1e6,
-        latencies[len(latencies) * 99 // 100] * 1e6,
+        count / (now - begin),
+        latencies[count // 2] * 1e6,
+        latencies[count * 99 // 100] * 1e6,
+        cpu_s / count * 1e6,
     )
 
 
-def ask(connection: socket.socket, request: bytes) -> bytes:
-    """Send one request and read its answer."""
-    connection.sendall(request)
-    reply = connection.recv(_READ_BYTES)
-    while not reply.endswith(END):
-        more = connection.recv(_READ_BYTES)
-        if not more:
-            raise ConnectionError("the server closed the connection")
-        reply += more
-    return reply
+def join_all(connections: list[socket.socket]) -> None:
+    """Let every connection join, and begin the first episode."""
+    for connection in connections:
+        info = AgentInfo("bench", AgentRole.Attacker)
+        ask(connection, Action(ActionType.JoinGame, {"agent_info": info}).to_json().encode())
+    for connection in connections:
+        connection.sendall(reset_request(SEED))
+    for connection in connections:
+        read_answer(connection)
 
 
-def connect(port: int) -> socket.socket:
-    """A blocking connection without Nagle's delay, tried until the server listens."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            connection = socket.create_connection(("127.0.0.1", port))
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection
+def record_replies(
+    connections: list[socket.socket], conversations: list[list[bytes]]
+) -> list[list[bytes]]:
+    """What each connection is answered."""
+    replies: list[list[bytes]] = [[] for _ in connections]
+    for requests in zip(*conversations, strict=True):
+        for connection, request in zip(connections, requests, strict=True):
+            connection.sendall(request)
+        for connection, answers in zip(connections, replies, strict=True):
+            answers.append(read_answer(connection))
+    return replies
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def game_server(folder: Path) -> Iterator[int]:
-    """The game server in a process of its own, on a task without a step limit; gives its port."""
-    task = folder / "task.yaml"
-    lines = TASK.read_text().splitlines(keepends=True)
-    task.write_text("".join(line for line in lines if "max_steps" not in line))
-    port = free_port()
-    command = [sys.executable, "-m", "netsecgame.game.worlds.NetSecGame"]
-    with running([*command, "-c", str(task), "-gp", str(port)], folder):
-        yield port
-
-
-@contextmanager
-def echo_server(folder: Path, replies: list[bytes]) -> Iterator[int]:
-    """The echo server in a process of its own; gives its port."""
-    file = folder / "replies.json"
-    file.write_text(json.dumps([reply.decode() for reply in replies]))
-    port = free_port()
-    with running(
-        [sys.executable, "-m", "benchmarks.tcp_steps", "--echo", str(port), str(file)], ROOT
-    ):
-        yield port
-
-
-@contextmanager
-def running(command: list[str], folder: Path) -> Iterator[None]:
-    """A process that is ended with the block."""
-    with subprocess.Popen(command, cwd=folder) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-class Echo(asyncio.Protocol):
-    """Answers each chunk with the next reply: a blocking client sends one request a chunk."""
-
-    def __init__(self, replies: list[bytes]) -> None:
-        self._replies = replies
-        self._next = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - whatever was asked
-        """Answer."""
-        self._transport.write(self._replies[self._next])
-        self._next = (self._next + 1) % len(self._replies)
-
-
-async def serve_echo(port: int, replies: list[bytes]) -> None:
-    """Be the echo server."""
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Echo(replies), "127.0.0.1", port
-    )
-    await server.serve_forever()
-
-
-def measure(turns: int, turn_s: float) -> tuple[list[Turn], list[Turn]]:
+def measure(agents: int, loop: str, turns: int, turn_s: float) -> tuple[list[Turn], list[Turn]]:
     """Turns against the game server and against the echo server, one of each after the other."""
-    requests = record_requests()
-    info = AgentInfo("bench", AgentRole.Attacker)
-    join = Action(ActionType.JoinGame, {"agent_info": info}).to_json().encode()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with game_server(folder) as port, connect(port) as game:
-            ask(game, join)
-            ask(game, Action(ActionType.ResetGame, {"seed": 42}).to_json().encode())
-            replies = [ask(game, request) for request in requests]
-            with echo_server(folder, replies) as echo_port, connect(echo_port) as echo:
-                games, echoes = [], []
-                for _ in range(turns):
-                    games.append(play(game, requests, turn_s))
-                    echoes.append(play(echo, requests, turn_s))
-                return games, echoes
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+        task = endless_task(folder)
+        conversations = record_conversations(task, agents, EPISODES[agents])
+
+        def connect_all(server: Server) -> list[socket.socket]:
+            return [stack.enter_context(connect(server.port)) for _ in range(agents)]
+
+        game = stack.enter_context(game_server(folder, loop, task))
+        players = connect_all(game)
+        join_all(players)
+        replies = record_replies(players, conversations)
+        echo = stack.enter_context(echo_server(folder, replies, loop))
+        listeners = connect_all(echo)
+        games, echoes = [], []
+        for _ in range(turns):
+            games.append(play(game, players, conversations, turn_s))
+            echoes.append(play(echo, listeners, conversations, turn_s))
+        lengths = [len(reply) for each in replies for reply in each]
+        print(f"  {statistics.mean(lengths):,.0f} bytes an answer")
+        return games, echoes
 
 
 def describe(name: str, turns: list[Turn]) -> str:
     """One line on a server."""
     rates = [turn.rate for turn in turns]
-    p50 = statistics.median(turn.p50_us for turn in turns)
-    p99 = statistics.median(turn.p99_us for turn in turns)
+    p50, p99, cpu = (
+        statistics.median(figures)
+        for figures in zip(*((t.p50_us, t.p99_us, t.cpu_us) for t in turns), strict=True)
+    )
+    busy = statistics.median(turn.cpu_us * turn.rate / 1e6 for turn in turns)
     return (
-        f"{name:<12}{statistics.median(rates):>9,.0f} answers/s"
+        f"  {name:<6}{statistics.median(rates):>8,.0f} answers/s"
         f"  ({min(rates):,.0f} to {max(rates):,.0f})  p50 {p50:.0f} us  p99 {p99:.0f} us"
+        f" = {p99 / p50:.1f} x p50  server {cpu:.1f} us an answer, busy {busy:.0%}"
     )
 
 
@@ -220,21 +230,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--turns", type=int, default=7, help="turns against each server")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn")
-    parser.add_argument("--echo", nargs=2, metavar=("PORT", "FILE"), help=argparse.SUPPRESS)
+    parser.add_argument("--loops", nargs="+", default=["asyncio", "uvloop"], help="event loops")
+    parser.add_argument("--agents", nargs="+", type=int, default=list(EPISODES), help="at once")
     options = parser.parse_args()
-    if options.echo:
-        replies = [reply.encode() for reply in json.loads(Path(options.echo[1]).read_text())]
-        asyncio.run(serve_echo(int(options.echo[0]), replies))
-        return
-    games, echoes = measure(options.turns, options.seconds)
-    ratios = [game.rate / echo.rate for game, echo in zip(games, echoes, strict=True)]
-    print(f"one agent over TCP, two_networks_small, {options.turns} turns of {options.seconds:g} s")
-    print(describe("game server", games))
-    print(describe("echo server", echoes))
-    print(
-        f"ratio       {statistics.median(ratios):>9.2f}"
-        f"            ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    for loop in options.loops:
+        for agents in options.agents:
+            print(f"{agents} agent(s) over TCP on {loop}, {options.turns} turns")
+            games, echoes = measure(agents, loop, options.turns, options.seconds)
+            ratios = [game.rate / echo.rate for game, echo in zip(games, echoes, strict=True)]
+            print(describe("game", games))
+            print(describe("echo", echoes))
+            print(
+                f"  ratio {statistics.median(ratios):>8.2f}"
+                f"            ({min(ratios):.2f} to {max(ratios):.2f})",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

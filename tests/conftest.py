@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 #: Reference material that lies beside the project where there is any.
 SHARED_DIR = Path(__file__).resolve().parents[2] / "shared"
@@ -16,6 +22,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the golden playthroughs instead of comparing with them",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_loops: run on asyncio's event loop and on uvloop's")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loops that a test runs on: one, or all that are installed."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+        "asyncio": asyncio.new_event_loop
+    }
+    if item.get_closest_marker("both_loops") and find_spec("uvloop"):
+        import uvloop  # noqa: PLC0415 - it need not be there
+
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

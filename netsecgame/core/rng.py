@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from random import Random
 
 
@@ -10,21 +11,37 @@ class RandomStreams:
 
     A draw in one stream never shifts another: adding a random start place does not change which
     actions fail. Streams are seeded by text, which `random.Random` hashes with SHA-512, so they are
-    the same in every process.
+    the same in every process. Most games draw from few of them, and to seed one takes 8 us, so
+    each is made when it is first asked for.
 
     Attributes:
-        seed: The seed all streams were made from.
-        start: Words in start positions.
-        goal: Words in goals.
-        actions: Success of actions.
-        detection: The global defender.
-        addresses: Dynamic addresses.
+        seed: The seed all streams are made from.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.start = Random(f"{seed}/start")
-        self.goal = Random(f"{seed}/goal")
-        self.actions = Random(f"{seed}/actions")
-        self.detection = Random(f"{seed}/detection")
-        self.addresses = Random(f"{seed}/addresses")
+
+    @cached_property
+    def start(self) -> Random:
+        """Words in start positions."""
+        return Random(f"{self.seed}/start")
+
+    @cached_property
+    def goal(self) -> Random:
+        """Words in goals."""
+        return Random(f"{self.seed}/goal")
+
+    @cached_property
+    def actions(self) -> Random:
+        """Success of actions."""
+        return Random(f"{self.seed}/actions")
+
+    @cached_property
+    def detection(self) -> Random:
+        """The global defender."""
+        return Random(f"{self.seed}/detection")
+
+    @cached_property
+    def addresses(self) -> Random:
+        """Dynamic addresses."""
+        return Random(f"{self.seed}/addresses")

@@ -10,7 +10,6 @@ levels: parts of the JSON by what they were made of, and below them lists by hos
 from __future__ import annotations
 
 from functools import cached_property
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +19,7 @@ from netsecgame.core.logs import log_data
 from netsecgame.core.topology import LOG, LOG_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from netsecgame.core.addressing import Labels
     from netsecgame.core.knowledge import Knowledge
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 #: Fragments of one kind kept at once, in bytes.
 _MAX_KEPT_BYTES = 1 << 18
 
-#: Likewise for logs, of which each may have 90 KB.
+#: Likewise for data, among which a log may have 90 KB.
 _MAX_KEPT_LOG_BYTES = 1 << 21
 
 #: Longer parts are not kept: to join them anew takes little longer than to send them.
@@ -39,7 +38,6 @@ _MAX_PART_BYTES = 1 << 14
 _ENTRY_BYTES = 400
 
 _encode = msgspec.json.encode
-_VALUE = attrgetter("value")
 
 
 class _Kept(dict[Any, tuple[bytes, object]]):
@@ -68,17 +66,20 @@ class StateEncoder:
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
+        self._ips: list[bytes] = []
+        self._values: list[int] = []
         self._heads = _Kept(_MAX_KEPT_BYTES)
         self._service_parts = _Kept(_MAX_KEPT_BYTES)
         self._data_parts = _Kept(_MAX_KEPT_BYTES)
         self._block_parts = _Kept(_MAX_KEPT_BYTES)
-        self._services = _Kept(_MAX_KEPT_BYTES)
-        self._data = _Kept(_MAX_KEPT_BYTES)
-        self._logs = _Kept(_MAX_KEPT_LOG_BYTES)
+        self._host_lists = _Kept(_MAX_KEPT_BYTES)
+        self._data_lists = _Kept(_MAX_KEPT_BYTES)
+        self._services_of = _Kept(_MAX_KEPT_BYTES)
+        self._data_of = _Kept(_MAX_KEPT_LOG_BYTES)
 
     def encode(self, known: Knowledge) -> bytes:
         """The wire form of a state, as UTF-8."""
-        # Masks per host are never changed in place, so the same object has the same JSON.
+        # Mappings in knowledge are never changed in place: the same object has the same JSON.
         networks, hosts, controlled, services, data, blocks, logs = known
         kept = self._heads.get((networks, hosts, controlled))
         head = kept[0] if kept else self._make_head(networks, hosts, controlled)
@@ -101,30 +102,54 @@ class StateEncoder:
         return _keep_part(self._heads, (networks, hosts, controlled), part)
 
     def _make_service_part(self, services: Mapping[int, int]) -> bytes:
-        part = self._by_host(services, lambda address: self._service_list(services[address]))
-        part = b',"known_services":{%s}' % part
+        found = []
+        for address in self._in_order(services):
+            kept = self._services_of.get((address, services[address]))
+            found.append(kept[0] if kept else self._make_services(address, services[address]))
+        part = b',"known_services":{%s}' % b",".join(found)
         return _keep_part(self._service_parts, id(services), part, services)
 
     def _make_data_part(self, data: Mapping[int, int], logs: Mapping[int, KnownLog]) -> bytes:
-        part = self._by_host(
-            data, lambda address: self._list_with_log(data[address], logs.get(address))
-        )
-        part = b',"known_data":{%s}' % part
+        found = []
+        for address in self._in_order(data):
+            mask, log = data[address], logs.get(address)
+            kept = self._data_of.get((address, mask, id(log)))
+            found.append(kept[0] if kept else self._make_data(address, mask, log))
+        part = b',"known_data":{%s}' % b",".join(found)
         return _keep_part(self._data_parts, (id(data), id(logs)), part, (data, logs))
 
     def _make_block_part(self, blocks: Mapping[int, int]) -> bytes:
-        part = self._by_host(blocks, lambda address: self._host_list(blocks[address]))
-        part = b',"known_blocks":{%s}}' % part
+        found = [
+            b'"%s":[%s]' % (self._ips[address], self._host_list(blocks[address]))
+            for address in self._in_order(blocks)
+        ]
+        part = b',"known_blocks":{%s}}' % b",".join(found)
         return _keep_part(self._block_parts, id(blocks), part, blocks)
+
+    # --- what is known of one host ---
+
+    def _make_services(self, address: int, mask: int) -> bytes:
+        services = self._labels.topology.services
+        chosen = sorted([services[index] for index in iter_bits(mask)])
+        made = b'"%s":%s' % (self._ips[address], _encode(chosen))
+        return self._services_of.add((address, mask), made)
+
+    def _make_data(self, address: int, mask: int, log: KnownLog | None) -> bytes:
+        found = self._data_list(mask & self._before_log)
+        if log is not None:  # by far the longest, read seldom and then part of many states
+            found += _encode(log_data(log)) + b","
+        found += self._data_list(mask & ~self._before_log & ~(1 << LOG))
+        made = b'"%s":[%s]' % (self._ips[address], found[:-1])
+        return self._data_of.add((address, mask, id(log)), made, log)
 
     # --- lists ---
 
-    def _by_host(self, addresses: Mapping[int, int], make: Callable[[int], bytes]) -> bytes:
-        ips = self._labels.addresses
-        in_order = sorted(addresses, key=lambda address: ips[address].value)
-        return b",".join(
-            [b'"%s":[%s]' % (ips[address].ip.encode(), make(address)) for address in in_order]
-        )
+    def _in_order(self, addresses: Iterable[int]) -> list[int]:
+        """Addresses, outsiders too, in the order of the wire."""
+        for ip in self._labels.addresses[len(self._ips) :]:
+            self._ips.append(ip.ip.encode())
+            self._values.append(ip.value)
+        return sorted(addresses, key=self._values.__getitem__)
 
     @cached_property
     def _networks(self) -> list[tuple[int, bytes]]:
@@ -133,43 +158,26 @@ class StateEncoder:
         return [(1 << i, _encode({"ip": n.ip, "mask": n.mask})) for i, n in networks]
 
     def _host_list(self, mask: int) -> bytes:
-        ips = self._labels.addresses
-        hosts = sorted([ips[index] for index in iter_bits(mask)], key=_VALUE)
-        return b",".join([b'{"ip":"%s"}' % ip.ip.encode() for ip in hosts])
-
-    def _service_list(self, mask: int) -> bytes:
-        kept = self._services.get(mask)
+        kept = self._host_lists.get(mask)
         if kept:
             return kept[0]
-        services = self._labels.topology.services
-        chosen = sorted([services[index] for index in iter_bits(mask)])
-        return self._services.add(mask, _encode(chosen)[1:-1])
+        hosts = [b'{"ip":"%s"}' % self._ips[index] for index in self._in_order(iter_bits(mask))]
+        return self._host_lists.add(mask, b",".join(hosts))
 
     def _data_list(self, mask: int) -> bytes:
-        kept = self._data.get(mask)
+        """Data other than logs, each with a comma behind it."""
+        kept = self._data_lists.get(mask)
         if kept:
             return kept[0]
         data = self._labels.topology.data
         chosen = sorted([data[index] for index in iter_bits(mask)])
-        return self._data.add(mask, _encode(chosen)[1:-1])
-
-    def _list_with_log(self, mask: int, log: KnownLog | None) -> bytes:
-        if log is None:
-            return self._data_list(mask)
-        before = self._data_list(mask & self._before_log)
-        behind = self._data_list(mask & ~self._before_log & ~(1 << LOG))
-        return b",".join([part for part in (before, self._log(log), behind) if part])
+        return self._data_lists.add(mask, b"".join([_encode(datum) + b"," for datum in chosen]))
 
     @cached_property
     def _before_log(self) -> int:
         """Mask of the data that come before a log."""
         data = self._labels.topology.data
         return mask_of(index for index, datum in enumerate(data) if datum < LOG_DATA)
-
-    def _log(self, log: KnownLog) -> bytes:
-        """A log, by far the longest of data: it is read seldom and then is part of many states."""
-        kept = self._logs.get(id(log))
-        return kept[0] if kept else self._logs.add(id(log), _encode(log_data(log)), log)
 
 
 def _keep_part(kept: _Kept, key: Hashable, part: bytes, made_of: object = None) -> bytes:

@@ -12,21 +12,18 @@ import contextlib
 import logging
 import math
 import socket
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from netsecgame.errors import ConfigurationError
+from netsecgame.game.queues import AnswerQueue, Peer
 from netsecgame.game_components import Action, ActionType
 from netsecgame.protocol.limits import Limits
+from netsecgame.protocol.long_reply import LongReply
 from netsecgame.protocol.messages import bad_request, forbidden
 from netsecgame.protocol.session import ServerSession, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-logger = logging.getLogger(__name__)
-
-Peer: TypeAlias = tuple[str, int]
-
+    from collections.abc import Iterator
 
 #: Put on the shared queue for a peer that hung up: it quits the game.
 QUIT_MESSAGE = Action(ActionType.QuitGame, {}).to_json()
@@ -49,22 +46,6 @@ _LINGER_S = 30.0
 _READ_BYTES = 65_536
 
 
-class AnswerQueue(asyncio.Queue[bytes]):
-    """The answers for one agent; each is handed on as it is put, without waiting for a task."""
-
-    def __init__(self, deliver: Callable[[bytes], None]) -> None:
-        super().__init__()
-        self._deliver = deliver
-
-    def put_nowait(self, item: bytes) -> None:
-        """Hand on an answer."""
-        self._deliver(item)
-
-    async def put(self, item: bytes) -> None:
-        """Hand on an answer."""
-        self._deliver(item)
-
-
 class Closing(bytes):
     """An answer after which the server closes the connection."""
 
@@ -79,8 +60,12 @@ class _Output(Protocol):
     def is_closing(self) -> bool: ...
 
 
-class AgentConnection(asyncio.Protocol):
-    """One connection: moves bytes between its socket, its session and the queues."""
+class AgentConnection(asyncio.BufferedProtocol):
+    """One connection: moves bytes between its socket, its session and the queues.
+
+    It brings a buffer to read into. Without one, asyncio asks for 256 KiB of memory for each read,
+    often in new pages, which takes longer than all the rest of a message.
+    """
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
@@ -96,17 +81,28 @@ class AgentConnection(asyncio.Protocol):
         self.may_read.set()
         self._is_parting = False
         self._is_held = False
+        self._pieces: Iterator[bytes] | None = None  # what is still to come of a long reply
+        self._is_piece_held = False  # until the peer has read more
+        self._is_writing_paused = False
 
     # --- called by asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet a new peer; begin to read."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are of a class of their own.
+        self._transport = cast("asyncio.Transport", transport)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.open(transport, transport.get_extra_info("peername"))
+        self.open(self._transport, transport.get_extra_info("peername"))
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - messages are short
+        """Where the next bytes from the peer go."""
+        return self._server.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take bytes from the peer."""
+        self.data_received(bytes(self._server.read_buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -129,21 +125,27 @@ class AgentConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: so is the agent."""
         self._cancel_timer()
+        self._pieces = None
         if self._session is not None:
             self._session.close()
         self._leave()
         self._server.forget(self)
         if exc is not None:
-            logger.info("connection of %s broke: %s", self._peer, exc)
+            self._server.logger.info("connection of %s broke: %s", self._peer, exc)
 
     def pause_writing(self) -> None:
         """The peer does not read its answers: stop reading its messages."""
+        self._is_writing_paused = True
         if self._session is not None:
             self._session.pause_writing()
             self._update_reading()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
+        self._is_writing_paused = False
+        if self._is_piece_held:
+            self._is_piece_held = False
+            self._loop.call_soon(self._write_piece)
         if self._session is not None:
             self._session.resume_writing()
             self._pump()
@@ -159,7 +161,7 @@ class AgentConnection(asyncio.Protocol):
         if refusal is None:
             self._is_admitted = True
         else:
-            logger.warning("refused %s: %s", self._peer, refusal)
+            self._server.logger.warning("refused %s: %s", self._peer, refusal)
             self._session.close(forbidden(self._peer, refusal))
             self._flush()
 
@@ -168,12 +170,16 @@ class AgentConnection(asyncio.Protocol):
         self._is_held = True
         self._update_reading()
 
-    def deliver(self, reply_json: bytes) -> None:
+    def deliver(self, reply_json: bytes | LongReply) -> None:
         """Send the answer to the message that waits for one."""
         session = self._session
         if session is None or not session.is_awaiting_reply:
             return
         self._is_held = False
+        if isinstance(reply_json, LongReply):
+            self._pieces = iter(reply_json)
+            self._write_piece()
+            return
         session.send_reply(bytes(reply_json), close=isinstance(reply_json, Closing))
         self._pump()
 
@@ -181,7 +187,8 @@ class AgentConnection(asyncio.Protocol):
         """Close from the server's side; a peer that waits for an answer is told why."""
         if self._session is None:
             return
-        is_waiting = self._session.is_awaiting_reply
+        is_waiting = self._session.is_awaiting_reply and self._pieces is None
+        self._pieces = None
         self._session.close(forbidden(self._peer, reason) if is_waiting else None)
         self._flush()
         if self._output is not None:
@@ -208,9 +215,12 @@ class AgentConnection(asyncio.Protocol):
             self._server.actions_queue.put_nowait((self._peer, text))
             if session.eof_received:
                 self._server.actions_queue.put_nowait((self._peer, HANG_UP_MESSAGE))
+            if not session.is_awaiting_reply:
+                return  # it was answered on the spot, and what follows has been done for that
         self._flush()
-        self._update_reading()
-        self._update_timer()
+        if self._is_reading_paused or self._timer is not None or session.has_backlog:
+            self._update_reading()
+            self._update_timer()
 
     def _flush(self) -> None:
         session, output = self._session, self._output
@@ -221,6 +231,34 @@ class AgentConnection(asyncio.Protocol):
                 output.write(reply)
         if session.state is SessionState.CLOSED:
             self._part()
+
+    def _write_piece(self) -> None:
+        """Write the next piece of a long reply; everybody else has a turn between two pieces.
+
+        The session hears only of the end, so it hands out no other message before.
+        """
+        session, output, pieces = self._session, self._output, self._pieces
+        if pieces is None:
+            return
+        if self._is_writing_paused:
+            self._is_piece_held = True
+            return
+        assert session is not None
+        assert output is not None
+        try:
+            piece = next(pieces, None)
+        except Exception:
+            self._server.logger.exception("could not make a long reply to %s", self._peer)
+            self._pieces = None
+            self.abort()
+            return
+        if piece is None:
+            self._pieces = None
+            session.send_reply(b"")
+            self._pump()
+            return
+        output.write(piece)
+        self._loop.call_soon(self._write_piece)
 
     def _part(self) -> None:
         """End a connection whose last answer is written."""
@@ -315,6 +353,8 @@ class AgentServer:
         max_connections: Further peers are refused.
         limits: Bounds on messages and backlog.
         message_timeout_s: How long a message may take to come in, in seconds.
+        logger: What is logged to.
+        read_buffer: Where the bytes of all connections come in.
     """
 
     def __init__(
@@ -325,6 +365,7 @@ class AgentServer:
         *,
         limits: Limits | None = None,
         message_timeout_s: float = DEFAULT_MESSAGE_TIMEOUT_S,
+        logger: logging.Logger | None = None,
     ) -> None:
         if not 0 < message_timeout_s < math.inf:
             raise ConfigurationError(
@@ -335,6 +376,9 @@ class AgentServer:
         self.max_connections = max_connections
         self.limits = limits or Limits()
         self.message_timeout_s = message_timeout_s
+        self.logger = logger or logging.getLogger(__name__)
+        # One for all: event loops fill it and tell of it in one go.
+        self.read_buffer = memoryview(bytearray(_READ_BYTES))
         self._connections: dict[Peer, AgentConnection] = {}
         self._lingering: set[AgentConnection] = set()
         self._nobody_lingers = asyncio.Event()

@@ -10,13 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import signal
-import threading
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-
-import msgspec
 
 from netsecgame.core.episode import Episode
 from netsecgame.core.goal import Goal
@@ -29,17 +24,19 @@ from netsecgame.errors import (
     ConfigurationError,
     RoleNotAvailableError,
 )
+from netsecgame.game import event_loop
 from netsecgame.game.agent_server import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_MESSAGE_TIMEOUT_S,
     HANG_UP_MESSAGE,
     AgentServer,
     Closing,
-    Peer,
 )
 from netsecgame.game.configuration_manager import ConfigurationManager
-from netsecgame.game.loading import find_goals_out_of_reach
+from netsecgame.game.coroutines import finish_coroutine
 from netsecgame.game.lobby import Lobby, ResetDecision, ResetRequest
+from netsecgame.game.queues import ActionQueue, AnswerQueue, Peer
+from netsecgame.game.stopping import stop_on_signals
 from netsecgame.game.trajectories import TrajectoryStore
 from netsecgame.game_components import (
     Action,
@@ -50,23 +47,35 @@ from netsecgame.game_components import (
     GameState,
     GameStatus,
 )
-from netsecgame.protocol.messages import bad_request, decode_request, encode_reply
+from netsecgame.protocol.long_reply import LongReply
+from netsecgame.protocol.messages import (
+    bad_request,
+    decode_request,
+    encode_reply,
+    encode_step_reply,
+)
 from netsecgame.utils.utils import clean_agent_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
+    from random import Random
 
+    from netsecgame.core.episode import Player
     from netsecgame.core.task import GameSpec, RoleCounts
     from netsecgame.protocol.limits import Limits
 
 #: How long the last answers and the trajectories may take when the server stops, together.
 STOP_TIMEOUT_S = 2.0
 
-#: Size of the seed that is drawn when the task says `random_seed: random`.
-_RANDOM_SEED_BITS = 32
-
 _ALL_ACTIONS = [str(kind) for kind in ActionType]
+
+
+#: What is not carried out by the world's step.
+_NO_GAME_ACTIONS = frozenset({ActionType.JoinGame, ActionType.QuitGame, ActionType.ResetGame})
+
+_FAILED = "could not carry out a message of %s"
+_CANCELLED = "the world cancelled its own step"
 
 
 class _Wait(Enum):
@@ -82,6 +91,12 @@ class _StepDone(NamedTuple):
 
     task: asyncio.Task[GameState]
     action: Action
+
+
+class _Settled(NamedTuple):
+    """Put on the action queue when final rewards are known that are still to be announced."""
+
+    agents: list[Any]
 
 
 class _Place(NamedTuple):
@@ -116,7 +131,7 @@ class GameCoordinator:
 
     step_is_immediate = False
 
-    def __init__(  # noqa: PLR0913 - the last six are options of the server, by name only
+    def __init__(  # noqa: PLR0913 - the last eight are options of the server, by name only
         self,
         game_host: str,
         game_port: int,
@@ -130,6 +145,8 @@ class GameCoordinator:
         message_timeout_s: float = DEFAULT_MESSAGE_TIMEOUT_S,
         trajectory_dir: Path | None = None,
         required_players: int | RoleCounts | None = None,
+        config: ConfigurationManager | None = None,
+        logger: logging.Logger | None = None,
     ) -> None:
         """Set up a server that has not started.
 
@@ -147,18 +164,23 @@ class GameCoordinator:
                 directory.
             required_players: How many agents must have joined before the game starts; wins over the
                 task's.
+            config: Where the task comes from, in place of service and file. Games of one process
+                share it, so that the task is loaded once.
+            logger: What the game logs to; None is the logger of this package.
         """
         self.host = game_host
         self.port = game_port
-        self.logger = logging.getLogger(__name__)
+        self.logger = logger or logging.getLogger(__name__)
         self.agents: dict[Peer, tuple[str, AgentRole]] = {}
-        self.config_manager = ConfigurationManager(task_config_file, service_host, service_port)
+        self.config_manager = config or ConfigurationManager(
+            task_config_file, service_host, service_port
+        )
         self.shutdown_flag = asyncio.Event()
         self.is_listening = asyncio.Event()
         self.seed = DEFAULT_SEED if seed is None else seed
         self._given_seed = seed
         self._given_required_players = required_players
-        self._agent_action_queue: asyncio.Queue[tuple[Peer, Any]] = asyncio.Queue()
+        self._agent_action_queue = ActionQueue()
         self._agent_response_queues: dict[Peer, asyncio.Queue[bytes]] = {}
         self._agent_server = AgentServer(
             self._agent_action_queue,
@@ -166,14 +188,15 @@ class GameCoordinator:
             max_connections,
             limits=limits,
             message_timeout_s=message_timeout_s,
+            logger=logger,
         )
-        self._store = TrajectoryStore(trajectory_dir) if trajectory_dir else TrajectoryStore()
-        self._detection_rng = RandomStreams(self.seed).detection
+        self._store = TrajectoryStore(trajectory_dir, logger)
+        self._detection_rng: Random | None = None  # there is one if somebody watches
         self._lobby: Lobby[Peer] = Lobby()
         self._episode: Episode
         self._config_hash = ""
         self._parked: dict[Peer, _Wait] = {}
-        self._last_trajectories: dict[Peer, bytes] = {}
+        self._last_trajectories: dict[Peer, Iterator[bytes]] = {}
         self._stored: set[Peer] = set()
         self._steps: dict[Peer, asyncio.Task[GameState]] = {}
 
@@ -249,7 +272,7 @@ class GameCoordinator:
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM; blocks."""
-        asyncio.run(self.start_tasks())
+        event_loop.run(self.start_tasks())
 
     async def start_tasks(self) -> None:
         """Load the task, serve agents until `shutdown_flag` is set, then end in order.
@@ -258,18 +281,35 @@ class GameCoordinator:
             ConfigurationError: If the task is wrong.
             OSError: If the address cannot be listened on.
         """
-        loop = asyncio.get_running_loop()
         await self.config_manager.load()
+        stop_on_signals(self.shutdown_flag.set)
+        server = await self.open_game()
+        self.config_manager.warn_of_goals_out_of_reach()
+        await self.serve_until_stopped(server)
+
+    async def open_game(self) -> asyncio.Server:
+        """Prepare the game of a task that is loaded, and listen for agents.
+
+        `start_tasks` does all that one game in a process needs. Who hosts several calls this, and
+        then `serve_until_stopped`.
+
+        Raises:
+            ConfigurationError: If the world refuses the task.
+            OSError: If the address cannot be listened on.
+        """
         self._prepare(self.config_manager.spec)
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self.shutdown_flag.set)
-        except (NotImplementedError, RuntimeError, ValueError):
-            self.logger.debug("not in the main thread: signals are left to the caller")
-        server = await self.start_tcp_server()
+        return await self.start_tcp_server()
+
+    async def serve_until_stopped(self, server: asyncio.Server) -> None:
+        """Serve agents until `shutdown_flag` is set, then end in order.
+
+        Args:
+            server: What `open_game` gave; is closed at the end.
+
+        Raises:
+            Exception: What ended the consumer.
+        """
         consumer = asyncio.create_task(self.run_game())
-        # A daemon: a large network takes long to search, and nobody waits for that when stopping.
-        threading.Thread(target=self._warn_of_goals_out_of_reach, daemon=True).start()
         stop = asyncio.create_task(self.shutdown_flag.wait())
         try:
             await asyncio.wait({consumer, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -277,6 +317,8 @@ class GameCoordinator:
             await self._shut_down(server, [consumer, stop])
         if consumer.done() and not consumer.cancelled():
             consumer.result()
+        if not self.shutdown_flag.is_set():
+            raise RuntimeError("the consumer ended by itself")
 
     async def start_tcp_server(self) -> asyncio.Server:
         """Listen for agents."""
@@ -298,7 +340,7 @@ class GameCoordinator:
         """Consume the action queue; the only place where the game changes."""
         queue = self._agent_action_queue
         while True:
-            await self._serve(*await queue.get())
+            await self._serve(*await queue.get_or_take(self._serve_at_once))
             for _ in range(queue.qsize()):
                 await self._serve(*queue.get_nowait())
             if not queue.empty():
@@ -310,20 +352,44 @@ class GameCoordinator:
         try:
             await self._handle(agent, message)
         except Exception:
-            self.logger.exception("could not carry out a message of %s", agent)
+            self.logger.exception(_FAILED, agent)
             self._answer(agent, bad_request(agent, "the server could not carry it out"))
         if agent in self._parked:
             self._agent_server.hold(agent)
+
+    def _serve_at_once(self, agent: Peer, message: Any) -> bool:
+        """Carry out a game action for which nothing can wait; False if the message is none.
+
+        Called in place of the consumer, while it waits for messages.
+        """
+        if not self.step_is_immediate or agent not in self.agents:
+            return False
+        try:
+            action = message if isinstance(message, Action) else decode_request(message)
+        except (BadRequestError, TypeError):
+            return False
+        if action.action_type in _NO_GAME_ACTIONS:
+            return False
+        settled = []
+        try:
+            settled = self._play(agent, action)
+        except Exception:
+            self.logger.exception(_FAILED, agent)
+            self._answer(agent, bad_request(agent, "the server could not carry it out"))
+        if settled:
+            # To announce that may have to wait for the disk. The queue is empty, so the consumer
+            # does it before anything else.
+            self._agent_action_queue.put_nowait((agent, _Settled(settled)))
+        return True
 
     async def create_agent_queue(self, agent_addr: Peer) -> None:
         """Make sure that an agent has an answer queue; a connection brings its own."""
         self._agent_response_queues.setdefault(agent_addr, asyncio.Queue())
 
     def _prepare(self, spec: GameSpec) -> None:
-        seed = self._given_seed if self._given_seed is not None else spec.task.seed
-        self.seed = secrets.randbits(_RANDOM_SEED_BITS) if seed is None else seed
+        self.seed = self.config_manager.choose_seed(self._given_seed)
         self.logger.info("seed %s", self.seed)
-        self._detection_rng = RandomStreams(self.seed).detection
+        self._seed_detection()
         required = self._given_required_players
         self._lobby = Lobby(spec.task.required_players if required is None else required)
         self._episode = Episode(
@@ -334,9 +400,9 @@ class GameCoordinator:
         self._config_hash = self.config_manager.get_config_hash()
         self._initialize()
 
-    def _warn_of_goals_out_of_reach(self) -> None:
-        for _, error in find_goals_out_of_reach(self.config_manager.spec):
-            self.logger.warning("%s", error)
+    def _seed_detection(self) -> None:
+        if self.config_manager.spec.task.detection is not None:
+            self._detection_rng = RandomStreams(self.seed).detection
 
     async def _shut_down(self, server: asyncio.Server, tasks: list[asyncio.Task[Any]]) -> None:
         self.is_listening.clear()
@@ -360,7 +426,10 @@ class GameCoordinator:
 
     async def _handle(self, agent: Peer, message: Any) -> None:
         if isinstance(message, _StepDone):
-            await self._finish_slow_step(agent, message)
+            await self._announce(self._finish_slow_step(agent, message))
+            return
+        if isinstance(message, _Settled):
+            await self._announce(message.agents)
             return
         if message == HANG_UP_MESSAGE:
             if agent in self._parked or agent in self._steps:
@@ -382,7 +451,7 @@ class GameCoordinator:
         elif kind is ActionType.ResetGame:
             await self._ask_for_reset(agent, action)
         else:
-            await self._play(agent, action)
+            await self._announce(self._play(agent, action))
 
     async def _join(self, agent: Peer, info: AgentInfo) -> None:
         if agent in self.agents:
@@ -401,10 +470,14 @@ class GameCoordinator:
             return
         name = clean_agent_name(info.name)
         self.agents[agent] = (name, role)
-        self._lobby.join(agent, role)
         self.logger.info("%s joined as %s %s", agent, role, name)
-        self._park(agent, _Wait.START)
-        self._release_starters()
+        if self._lobby.has_started:  # then nobody else waits for the start
+            self._lobby.join(agent, role)
+            self._answer(agent, self._welcome(agent))
+        else:
+            self._lobby.join(agent, role)
+            self._park(agent, _Wait.START)
+            self._release_starters()
 
     async def _quit(self, agent: Peer) -> None:
         step = self._steps.pop(agent, None)
@@ -452,15 +525,26 @@ class GameCoordinator:
             self._episode.withdraw_reset(asker)
             self._answer(asker, bad_request(asker, f"no reset: {reason}"))
 
-    async def _play(self, agent: Peer, action: Action) -> None:
+    def _play(self, agent: Peer, action: Action) -> list[Any]:
+        """Carry out a game action; returns the agents whose final reward is known because of it."""
         player = self._episode.player(agent)
         if not player.is_playing:
             self._answer(agent, self._observe(agent, GameStatus.FORBIDDEN))
-        elif self.step_is_immediate:
-            state = await self.step(agent, player.state, action)
-            await self._finish_step(agent, action, state)
-        else:
-            self._start_slow_step(agent, self.step(agent, player.state, action), action)
+            return []
+        step = self.step(agent, player.state, action)
+        if not self.step_is_immediate:
+            self._start_slow_step(agent, step, action)
+            return []
+        try:
+            awaited = step.send(None)
+        except StopIteration as done:
+            state = done.value
+        except asyncio.CancelledError:
+            raise RuntimeError(_CANCELLED) from None
+        else:  # it waits after all
+            self._start_slow_step(agent, finish_coroutine(step, awaited), action)
+            return []
+        return self._finish_step(agent, player, action, state)
 
     def _start_slow_step(
         self, agent: Peer, step: Coroutine[Any, Any, GameState], action: Action
@@ -475,32 +559,38 @@ class GameCoordinator:
         task = self._steps[agent] = asyncio.create_task(step)
         task.add_done_callback(hand_in)
 
-    async def _finish_slow_step(self, agent: Peer, done: _StepDone) -> None:
+    def _finish_slow_step(self, agent: Peer, done: _StepDone) -> list[Any]:
         if self._steps.get(agent) is not done.task:
-            return
+            return []
         del self._steps[agent]
         if done.task.cancelled():
-            raise RuntimeError("the world cancelled its own step")
-        await self._finish_step(agent, done.action, done.task.result())
+            raise RuntimeError(_CANCELLED)
+        player = self._episode.player(agent)
+        return self._finish_step(agent, player, done.action, done.task.result())
 
-    async def _finish_step(self, agent: Peer, action: Action, state: GameState) -> None:
+    def _finish_step(
+        self, agent: Peer, player: Player, action: Action, state: GameState
+    ) -> list[Any]:
         if not isinstance(state, GameState):
             raise TypeError(f"expected a GameState from step, got {type(state).__name__}")
-        settled = self._episode.step(agent, action, state, self._detection_rng)
-        player = self._episode.player(agent)
-        if player.is_playing:
-            self._answer(agent, self._observe(agent, GameStatus.OK))
-            return
-        self._park(agent, _Wait.FINAL_REWARD)
-        await self._announce(settled)
+        status = player.status
+        settled = self._episode.advance(agent, player, action, state, self._detection_rng)
+        if player.status is status:
+            state_json = encode_state(state)
+            self._answer(agent, encode_step_reply(agent, state_json, player.reward))
+        else:
+            self._park(agent, _Wait.FINAL_REWARD)
+        return settled
 
     # --- waiting and answering ---
 
-    def _answer(self, agent: Peer, reply: bytes) -> None:
+    def _answer(self, agent: Peer, reply: bytes | LongReply) -> None:
         self._parked.pop(agent, None)
         queue = self._agent_response_queues.get(agent)
-        if queue is not None:
+        if isinstance(queue, AnswerQueue):
             queue.put_nowait(reply)
+        elif queue is not None:
+            queue.put_nowait(reply if isinstance(reply, bytes) else bytes(reply))
 
     def _park(self, agent: Peer, reason: _Wait) -> None:
         self._parked[agent] = reason
@@ -546,13 +636,13 @@ class GameCoordinator:
             agent, GameStatus.CREATED, f"Welcome, {name}, you are {role}", extras
         )
 
-    def _confirm_reset(self, agent: Peer) -> bytes:
+    def _confirm_reset(self, agent: Peer) -> bytes | LongReply:
         trajectory = self._last_trajectories.pop(agent, None)
-        extras = {} if trajectory is None else {"last_trajectory": msgspec.Raw(trajectory)}
-        return self._tell_start(agent, GameStatus.RESET_DONE, "The game has been reset", extras)
+        reply = self._tell_start(agent, GameStatus.RESET_DONE, "The game has been reset")
+        return reply if trajectory is None else LongReply(reply, "last_trajectory", trajectory)
 
     def _tell_start(
-        self, agent: Peer, status: GameStatus, text: str, extras: Mapping[str, Any]
+        self, agent: Peer, status: GameStatus, text: str, extras: Mapping[str, Any] | None = None
     ) -> bytes:
         _, role = self.agents[agent]
         player = self._episode.player(agent)
@@ -562,7 +652,7 @@ class GameCoordinator:
             "goal_description": self._describe_goal(role),
             "configuration_hash": self._config_hash,
             "goal": player.goal.as_dict,
-            **extras,
+            **(extras or {}),
         }
         return encode_reply(agent, status, state_json=encode_state(player.state), message=message)
 
@@ -618,25 +708,27 @@ class GameCoordinator:
         self._episode.restart()
         if decision.seed is not None:
             self.seed = decision.seed
-            self._detection_rng = RandomStreams(decision.seed).detection
+            self._seed_detection()
         for place in places:
             self._seat(place)
 
-    def _trajectory(self, agent: Peer) -> bytes:
+    def _trajectory(self, agent: Peer) -> Iterator[bytes]:
+        """The trajectory of an agent whose episode is over, as JSON; made when it is used."""
         name, role = self.agents[agent]
         player = self._episode.player(agent)
         end_reason = None if player.is_playing else player.status
-        return player.trajectory.as_json(name, role, end_reason)
+        return player.trajectory.json_pieces(name, role, end_reason)
 
     async def _store_trajectory(self, agent: Peer) -> None:
         """Store an agent's trajectory if the task says so: once an episode, and not if empty."""
         if agent in self._stored or not self.config_manager.parser.get_store_trajectories():
             return
-        if len(self._episode.player(agent).trajectory) == 0:
+        kept_bytes = self._episode.player(agent).trajectory.kept_bytes
+        if kept_bytes == 0:
             return
         self._stored.add(agent)
         name, role = self.agents[agent]
-        await self._store.save(name, role, self._trajectory(agent))
+        await self._store.save(name, role, self._trajectory(agent), kept_bytes)
 
     # --- what worlds and tests ask ---
 

@@ -9,6 +9,7 @@ from netsecgame.protocol.messages import (
     decode_request,
     encode_reply,
     encode_request,
+    encode_step_reply,
     forbidden,
 )
 from netsecgame.protocol.session import ClientSession, ServerSession, SessionState
@@ -27,6 +28,7 @@ __all__ = [
     "decode_request",
     "encode_reply",
     "encode_request",
+    "encode_step_reply",
     "escape_end_marker",
     "forbidden",
 ]

@@ -203,12 +203,20 @@ class ClientSession:
         if self._framer.has_partial:
             raise FramingError("the connection ended in the middle of a reply")
 
+    def next_frame(self) -> bytes | None:
+        """The raw JSON of the next reply, or None when more bytes are needed.
+
+        Raises:
+            MessageTooLargeError: If the reply is longer than the limit; nothing comes after it.
+        """
+        return self._framer.next_frame()
+
     def next_reply(self) -> Reply | None:
         """The next reply, or None when more bytes are needed.
 
         Raises:
             BadReplyError: If the reply is not understandable; the ones after it still come.
-            MessageTooLargeError: If the reply is longer than the limit; nothing comes after it.
+            MessageTooLargeError: As in `next_frame`.
         """
-        frame = self._framer.next_frame()
+        frame = self.next_frame()
         return None if frame is None else decode_reply(frame)

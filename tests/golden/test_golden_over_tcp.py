@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.golden.replay import GoldenGame, canonical_view
 from tests.integration.server import join, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.both_loops
 
 
 async def test_server_replaying_a_recorded_game_shows_every_view_and_false_positive(

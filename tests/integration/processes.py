@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORLD = "netsecgame.game.worlds.NetSecGame"
+
+#: The event loops that a server can run on here.
+LOOPS = ["asyncio", "uvloop"] if find_spec("uvloop") else ["asyncio"]
 
 _POLL_S = 0.01
 

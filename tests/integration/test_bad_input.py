@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from tests.integration.server import Message, Serve, Server
 
+pytestmark = pytest.mark.both_loops
+
 STATUSES = {
     "GameStatus.OK",
     "GameStatus.CREATED",

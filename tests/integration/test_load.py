@@ -10,8 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pytest
 
-from tests.integration.processes import serving_process
+from tests.integration.processes import LOOPS, serving_process
 from tests.integration.server import (
     CLIENT,
     IDLE,
@@ -98,8 +99,9 @@ async def measured(folder: Path, *arguments: str, **env: Any) -> AsyncIterator[M
         assert await server.stop() == (0, "")
 
 
-async def test_peer_that_pipelines_a_lot_does_not_hold_up_others(tmp_path: Path) -> None:
-    async with measured(tmp_path) as load:
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_peer_that_pipelines_a_lot_does_not_hold_up_others(tmp_path: Path, loop: str) -> None:
+    async with measured(tmp_path, "--loop", loop) as load:
         other, greedy = await load.join(), await load.join()
         count = 60_000
         greedy.send(NONSENSE * count)
@@ -109,8 +111,11 @@ async def test_peer_that_pipelines_a_lot_does_not_hold_up_others(tmp_path: Path)
             assert (await greedy.reply())["status"] == "GameStatus.BAD_REQUEST"
 
 
-async def test_peers_that_never_read_cost_bounded_memory_and_no_time(tmp_path: Path) -> None:
-    async with measured(tmp_path) as load:
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_peers_that_never_read_cost_bounded_memory_and_no_time(
+    tmp_path: Path, loop: str
+) -> None:
+    async with measured(tmp_path, "--loop", loop) as load:
         other = await load.join()
         deaf = [await load.join() for _ in range(5)]
         for client in deaf:
@@ -130,8 +135,9 @@ async def test_peers_that_never_read_cost_bounded_memory_and_no_time(tmp_path: P
         assert (await other.reply())["status"] == "GameStatus.RESET_DONE"
 
 
-async def test_many_stalled_peers_slow_nobody(tmp_path: Path) -> None:
-    async with measured(tmp_path, "--max_connections", "400") as load:
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_many_stalled_peers_slow_nobody(tmp_path: Path, loop: str) -> None:
+    async with measured(tmp_path, "--max_connections", "400", "--loop", loop) as load:
         other = await load.join()
         stalled = [await load.server.connect() for _ in range(300)]
         for number, client in enumerate(stalled):

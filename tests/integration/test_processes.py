@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.processes import end_of, serving_process, start
+from tests.integration.processes import LOOPS, end_of, serving_process, start
 from tests.integration.server import (
     IDLE,
     ClosedError,
@@ -27,12 +27,12 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 STOP_TIME_S = 3.0
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("number", "loop"), list(zip(SIGNALS, ["auto", LOOPS[0]], strict=True)))
 async def test_signal_ends_the_process_in_time_and_waiting_agents_are_told(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, loop: str
 ) -> None:
     task = write_task(tmp_path, make_task(save_trajectories=True))
-    async with serving_process(tmp_path, task) as server:
+    async with serving_process(tmp_path, task, "--loop", loop) as server:
         waits, plays, idles, stalls = [await server.connect() for _ in range(4)]
         await waits.ask(join())
         await plays.ask(join())
@@ -60,9 +60,12 @@ async def test_signal_ends_the_process_in_time_and_waiting_agents_are_told(
     assert (tmp_path / "logs" / "NSG_coordinator.log").is_file()
 
 
-async def test_signal_ends_the_process_in_time_while_peers_do_not_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_signal_ends_the_process_in_time_while_peers_do_not_read(
+    tmp_path: Path, loop: str
+) -> None:
     task = write_task(tmp_path, make_task())
-    async with serving_process(tmp_path, task) as server:
+    async with serving_process(tmp_path, task, "--loop", loop) as server:
         client = await server.connect()
         await client.ask(join())
         client.transport.pause_reading()

@@ -27,8 +27,10 @@ from tests.integration.server import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from netsecgame.game.agent_server import Peer
+    from netsecgame.game.queues import Peer
     from tests.integration.server import Serve
+
+pytestmark = pytest.mark.both_loops
 
 BASE_STATE = GameState(
     controlled_hosts={IP(CLIENT)},
@@ -203,6 +205,45 @@ async def test_server_stops_although_a_slow_step_runs(serve: Serve) -> None:
     assert (await slow.reply())["message"]["message"] == "the server is shutting down"
 
 
+class HastyWorld(SlowWorld):
+    """Says that its steps never wait, but they do."""
+
+    step_is_immediate = True
+
+
+async def test_step_that_waits_although_it_said_otherwise_is_finished_beside_the_others(
+    serve: Serve,
+) -> None:
+    server = await serve(make_task(attacker={"max_steps": 2}), HastyWorld)
+    slow, quick = await server.join(), await server.join()
+    slow.send(SLOW)
+    while not slow.has_reply:
+        assert (await quick.ask(NONSENSE))["status"] == "GameStatus.BAD_REQUEST"
+    assert (await slow.reply())["status"] == "GameStatus.OK"
+
+    assert not (await quick.ask(IDLE))["observation"]["end"]
+    slow.send(IDLE)
+    quick.send(WIN)
+    assert (await slow.reply())["observation"]["info"]["end_reason"] == "AgentStatus.TimeoutReached"
+    assert (await quick.reply())["observation"]["info"]["end_reason"] == "AgentStatus.Success"
+
+
+async def test_agent_that_drops_during_a_step_that_should_not_wait_ends_it(serve: Serve) -> None:
+    HastyWorldForEver = type(  # noqa: N806
+        "HastyWorldForEver", (HastyWorld,), {"delay_s": 3_600, "step_is_immediate": True}
+    )
+    server = await serve(world=HastyWorldForEver)
+    slow, other = await server.join(), await server.join()
+    slow.send(SLOW)
+    other.send(reset())
+    await server.settle()
+
+    slow.drop()
+
+    assert (await other.reply())["status"] == "GameStatus.RESET_DONE"
+    assert not server.world._steps
+
+
 class FailingWorld(PlainWorld):
     """What `fails` names does."""
 
@@ -273,9 +314,13 @@ async def test_step_that_fails_is_a_bad_request_without_details_and_the_game_goe
     assert (await client.reply())["observation"]["end"]
 
 
-async def test_step_that_is_cancelled_from_within_is_a_bad_request(serve: Serve) -> None:
-    server = await serve(world=FailingWorld)
-    server.world.fails = "step after a while"  # type: ignore[attr-defined]
+@pytest.mark.parametrize("world", [FailingWorld, FailingImmediateWorld])
+@pytest.mark.parametrize("fails", ["step", "step after a while"])
+async def test_step_that_is_cancelled_from_within_is_a_bad_request(
+    serve: Serve, world: type[FailingWorld], fails: str
+) -> None:
+    server = await serve(world=world)
+    server.world.fails = fails  # type: ignore[attr-defined]
     server.world.error = asyncio.CancelledError()  # type: ignore[attr-defined]
     client = await server.join()
 

@@ -29,6 +29,7 @@ from netsecgame.protocol import (
     decode_request,
     encode_reply,
     encode_request,
+    encode_step_reply,
     forbidden,
 )
 
@@ -229,6 +230,22 @@ def test_decode_reply_of_encode_reply_gives_everything_back_without_end_markers(
     assert decoded == Reply(to_agent, status, observation, message, extra)
     if decoded.observation is not None:
         assert type(decoded.observation["reward"]) is type(reward)
+
+
+@thorough
+@given(
+    to_agent=st.tuples(texts, st.integers(0, 65_535)),
+    state=wire_objects,
+    reward=st.sampled_from([0, 0.0, -1, -1.0, 1, 1.0, True]) | int64s | st.floats(allow_nan=False),
+)
+def test_encode_step_reply_is_what_encode_reply_gives(
+    to_agent: tuple[str, int], state: dict[str, Any], reward: float
+) -> None:
+    state_json = json.dumps(state, ensure_ascii=False).encode()
+
+    encoded = encode_step_reply(to_agent, state_json, reward)
+
+    assert encoded == encode_reply(to_agent, GameStatus.OK, state_json=state_json, reward=reward)
 
 
 @pytest.mark.parametrize("name", ["GEOFF", "EOF", "EOFEOF", "\\EOF", "îOF"])

@@ -45,23 +45,23 @@ else:
     # The tables are passed by value, a hundred words and more: not where it happens all the time.
     inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
-_BLOCK_IP, _EXFILTRATE_DATA, _EXPLOIT_SERVICE = (
-    tables.BLOCK_IP,
-    tables.EXFILTRATE_DATA,
-    tables.EXPLOIT_SERVICE,
-)
-_FIND_DATA, _FIND_SERVICES, _SCAN_NETWORK = (
-    tables.FIND_DATA,
-    tables.FIND_SERVICES,
-    tables.SCAN_NETWORK,
+# As numpy's integers: with Python's, every function is compiled once for each of them.
+_BLOCK_IP, _EXFILTRATE_DATA, _EXPLOIT_SERVICE, _FIND_DATA, _FIND_SERVICES, _SCAN_NETWORK = (
+    np.int64(kind)
+    for kind in (
+        tables.BLOCK_IP,
+        tables.EXFILTRATE_DATA,
+        tables.EXPLOIT_SERVICE,
+        tables.FIND_DATA,
+        tables.FIND_SERVICES,
+        tables.SCAN_NETWORK,
+    )
 )
 _PLAYING, _SUCCESS, _DETECTED, _TIMEOUT = (
-    tables.PLAYING,
-    tables.SUCCESS,
-    tables.DETECTED,
-    tables.TIMEOUT,
+    np.int64(status) for status in (tables.PLAYING, tables.SUCCESS, tables.DETECTED, tables.TIMEOUT)
 )
-_START, _GOAL, _ACTIONS, _DETECTION, _DEFENDER, _CHOICE = (int(stream) for stream in Stream)
+_START, _GOAL, _ACTIONS, _DETECTION, _DEFENDER, _CHOICE = (np.int64(stream) for stream in Stream)
+_YES = np.bool_(True)
 
 _ZERO, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 _GAMMA, _MIX_1, _MIX_2 = (np.uint64(n) for n in (draws.GAMMA, draws.MIX_1, draws.MIX_2))
@@ -732,7 +732,7 @@ def _defend(t, roles, envs, i, scratch):
     if who == RANDOM:
         _, _, chosen, no_actions = scratch
         _choose(
-            t, envs.defender_states, envs.streams, _DEFENDER, True, scratch, i, i + 1, no_actions
+            t, envs.defender_states, envs.streams, _DEFENDER, _YES, scratch, i, i + 1, no_actions
         )
         kind, source, target, item = chosen[0], chosen[1], chosen[2], chosen[3]
         if kind < 0:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from netsecgame.core.goal import Goal
     from netsecgame.core.knowledge import KnownState
-    from netsecgame.game.agent_server import Peer
+    from netsecgame.game.queues import Peer
     from netsecgame.game_components import Action, AgentRole, GameState
 
 
@@ -48,7 +48,7 @@ class NetSecGame(GameCoordinator):
         self.dynamics: Dynamics
 
     def _initialize(self) -> None:
-        self.dynamics = Dynamics(self.config_manager.spec, self.seed)
+        self.dynamics = Dynamics(self.config_manager.spec, self.seed, self.config_manager.topology)
 
     async def register_agent(
         self,

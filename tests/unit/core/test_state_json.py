@@ -85,9 +85,29 @@ def test_encode_one_after_another_mixes_nothing_up(labels: Labels) -> None:
 def test_encode_after_forgetting_its_fragments_gives_the_same(
     labels: Labels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_json, "_MAX_KEPT", 1)
+    for limit in ("_MAX_KEPT_BYTES", "_MAX_KEPT_LOG_BYTES", "_MAX_PART_BYTES"):
+        monkeypatch.setattr(state_json, limit, 1)
+    labels = labelled(labels.topology)
 
     test_encode_one_after_another_mixes_nothing_up(labels)
+
+
+def test_encode_of_short_lived_knowledge_mixes_nothing_up(labels: Labels) -> None:
+    # What is gone makes room in memory for what comes next, which may then have its `id`.
+    address = labels.find_address(WEB)
+    for number in range(500):
+        content = f"[{number}]"
+        log = replace(LOG, size=len(content), content=content)
+        known = Knowledge(
+            services={address: number % 3 + 1},
+            data={address: number % 5 << 1 | 1},
+            blocks={address: 1 << number % 4},
+            logs={address: log},
+        )
+        expected = knowledge_of(KnownState(known, labels), labels)
+        state = KnownState(expected, labels)
+        plain = GameState(**{name: getattr(state, name) for name in GameState.__dataclass_fields__})
+        assert labels.state_encoder.encode(known) == plain.as_json().encode()
 
 
 def test_encode_knows_outsiders_admitted_since_the_last_state() -> None:

@@ -15,6 +15,8 @@ from netsecgame.protocol.messages import encode_reply
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.both_loops
+
 DEADLINE_S = 10
 
 

@@ -332,6 +332,18 @@ def test_reply_framer_longer_reply_raises_once_and_discards(step: int, tail: byt
     assert not framer.has_partial
 
 
+def test_message_framer_chunk_changed_by_its_owner_after_feeding_is_read_as_it_was() -> None:
+    framer = MessageFramer()
+    chunk = bytearray(b'{"a": 1}')
+
+    framer.feed(chunk)  # type: ignore[arg-type]
+    chunk[2:3] = b"b"
+
+    assert framer.buffered_bytes == 8
+    assert framer.next_frame() == b'{"a": 1}'
+    assert framer.buffered_bytes == 0
+
+
 @pytest.mark.parametrize(
     "value", ["GEOFF", "EOF", "EOFEOF", "EEOFOF", "\\EOF", '"EOF"', "îOF", {"EOF": ["EOF"]}]
 )

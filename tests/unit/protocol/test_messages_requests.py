@@ -482,3 +482,36 @@ def test_decode_request_long_texts_in_place_of_addresses_are_not_kept() -> None:
         tracemalloc.stop()
 
     assert kept_bytes < 10 * len(LONG)
+
+
+def test_decode_request_of_the_same_text_again_is_the_same_whoever_asks() -> None:
+    text = json.dumps({"action_type": "FindData", "parameters": PARAMETERS["FindData"]})
+    first = decode_request(text)
+
+    assert decode_request(text.encode()) == decode_request(" " + text) == decode_request(text)
+    assert decode_request(text) == first
+    for wrong in (text + "]", text.replace("target_host", "target_hots")):
+        for _ in range(2):
+            with pytest.raises(BadRequestError):
+                decode_request(wrong)
+
+
+def test_decode_request_of_ever_new_requests_keeps_a_bounded_part_of_them() -> None:
+    def ask(numbers: range, padding: str) -> None:
+        for number in numbers:
+            datum = {"owner": f"{number}", "id": padding}
+            parameters = {**PARAMETERS["ExfiltrateData"], "data": datum}
+            frame = json.dumps({"action_type": "ExfiltrateData", "parameters": parameters})
+            assert decode_request(frame).parameters["data"].owner == f"{number}"
+
+    ask(range(10_000), "x" * 200)  # as much as is ever kept
+    tracemalloc.start()
+    try:
+        ask(range(10_000, 30_000), "x" * 200)
+        ask(range(200), "x" * 50_000)
+        # The traced ones have replaced the others.
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept_bytes < 10 << 20
