@@ -217,6 +217,7 @@ def test_agents_page_goal_example_prints_the_goal(
     assert capsys.readouterr().out == "213.47.23.195 ['DataFromServer1']\n"
 
 
+@pytest.mark.timeout(400)  # the first use on a machine compiles
 def test_batched_world_page_example_wins_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -201,7 +201,7 @@ class Rules:
         t = self._tables
         group = group.only(block.truth.has(group.rows, t.held_bit[group.source] + group.item))
         state.set(group.rows, t.data_bit[group.target] + group.item)
-        group = group.only(group.item != t.log)
+        # Every device has a log already, so that of another one adds nothing.
         block.truth.set(group.rows, t.held_bit[group.target] + group.item)
 
     def _block_ip(self, block: Block, state: BitRows, group: Group) -> None:

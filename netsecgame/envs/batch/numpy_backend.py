@@ -21,14 +21,16 @@ from netsecgame.errors import ConfigurationError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from netsecgame.envs.batch.arrays import Envs, Results, Role
+    from netsecgame.envs.batch.arrays import Envs, Results, Roles
     from netsecgame.envs.batch.numpy_words import Ints
     from netsecgame.envs.batch.tables import Tables
 
-#: Environments that are worked on together: so many bytes of what their agents know, within limits.
-#: With fewer the calls cost more than the work, with more it does not stay in the cache.
-_BLOCK_BYTES = 1 << 18
-_MIN_BLOCK, _MAX_BLOCK = 64, 8_192
+#: Environments that are worked on together. With fewer, calls cost more than the work; with more,
+#: what is worked on does not stay in the cache.
+_MAX_BLOCK = 16_384
+
+#: In big networks fewer: so many bytes of what agents know, because calls make several copies.
+_MAX_BLOCK_BYTES = 1 << 24
 
 #: Bytes of flags that are written together.
 _MASK_BYTES = 1 << 20
@@ -40,7 +42,7 @@ class NumpyKernel:
     def __init__(
         self,
         tables: Tables,
-        roles: tuple[Role, Role, int],
+        roles: Roles,
         envs: Envs,
         results: Results,
         rewards: NDArray[np.float64],
@@ -63,7 +65,7 @@ class NumpyKernel:
         self._with_blocks = bool(tables.per_source[BLOCK_IP])
         self._masks_at_once = max(1, _MASK_BYTES // tables.size)
         count, words = envs.states.shape
-        per_block = min(_MAX_BLOCK, max(_MIN_BLOCK, _BLOCK_BYTES // (8 * words)))
+        per_block = max(1, min(_MAX_BLOCK, _MAX_BLOCK_BYTES // (8 * words)))
         self._blocks = [
             Block(envs, results, first, min(first + per_block, count))
             for first in range(0, count, per_block)

@@ -73,7 +73,7 @@ class Choices:
         self.known = known
         sources, hosts = count_bits(known.controlled), count_bits(known.hosts)
         #: Of each source, by type.
-        self._each: Counts = np.zeros((6, len(sources)), np.int32)
+        self._each: Ints = np.zeros((6, len(sources)), np.int64)
         if with_blocks:
             self._each[BLOCK_IP] = sources * (hosts - 1)  # whoever is controlled is known too
         self._each[EXPLOIT_SERVICE] = count_bits(known.services)
@@ -85,7 +85,7 @@ class Choices:
         self._exfiltrations = known.items * (
             sources - flags_of(known.controlled, np.arange(t.addresses))
         )
-        self.counts: Counts = self._each * sources
+        self.counts: Ints = self._each * sources
         self.counts[EXFILTRATE_DATA] = self._exfiltrations.sum(axis=0)
 
     def find_source(self, kind: int, at: Ints, n: Ints) -> tuple[Ints, Ints]:
@@ -113,14 +113,14 @@ class CutChoices(Choices):
     """The legal actions of agents that know of cuts: each source reaches what it reaches."""
 
     def __init__(self, tables: Tables, known: Known, blocks: Words, *, with_blocks: bool) -> None:
-        """Count them; `blocks` are the known blocks of each address, (A, K, n), and used up."""
+        """Count them; `blocks` are the known blocks of each address, (A, K, n)."""
         t = self._tables = tables
         self.known = known
-        self._masks = blocks
+        masks = self._masks = np.array(blocks, order="C")
         self._cut, self._cut_from = self._make_symmetric()
         ranks = np.arange(t.addresses)
         is_controlled = flags_of(known.controlled, ranks)
-        beside_itself = ~blocks & ~masks_of(ranks, t.addresses)[..., None]
+        beside_itself = ~masks & ~masks_of(ranks, t.addresses)[..., None]
         self._others: Counts = count_bits(known.hosts & beside_itself)
         known_before = np.zeros((len(t.place_bit) + 1, len(is_controlled[0])), np.int64)
         known_before[1:] = running_sum(flags_of(known.columns, t.place_bit))
@@ -132,7 +132,7 @@ class CutChoices(Choices):
             by_source[BLOCK_IP] = self._sum_of_reached(self._others * is_controlled)
         by_source[EXPLOIT_SERVICE] = self._sum_of_reached(self._services)
         by_source[FIND_DATA] = 1
-        by_source[FIND_SERVICES] = count_bits(known.hosts & ~blocks)
+        by_source[FIND_SERVICES] = count_bits(known.hosts & ~masks)
         by_source[SCAN_NETWORK] = count_bits(known.networks)
         by_source *= is_controlled
         by_source[EXFILTRATE_DATA] = known.items * count_bits(known.controlled & beside_itself)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from netsecgame.core.legal_actions import legal_flags
+from netsecgame.core.legal_actions import legal_numbers
 from netsecgame.core.world import World
 from netsecgame.envs.batch.batched_world import Autoreset, Defender
 from netsecgame.envs.batch.defenders import RandomDefender, ScriptedDefender
@@ -12,6 +12,8 @@ from netsecgame.envs.batch.draws import Stream, StreamRandom
 from netsecgame.game_components import AgentRole, AgentStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netsecgame.core.action_index import ActionIndex
     from netsecgame.core.knowledge import KnownState
     from netsecgame.core.task import GameSpec
@@ -57,6 +59,7 @@ class ReferenceEnv:
     ) -> None:
         self.world = World(spec, 0, topology, index)
         self.world.dynamics.streams = Streams(seed)  # type: ignore[assignment]
+        self.choice = StreamRandom(seed, Stream.CHOICE)
         self.autoreset = autoreset
         full = topology.action_index
         self.full_index = full
@@ -101,8 +104,12 @@ class ReferenceEnv:
     def words(self, layout: StateLayout) -> bytes:
         return layout.encode(self.state.knowledge).tobytes()
 
-    def mask(self) -> bytes:
-        return bytes(legal_flags(self.world.action_index, self.state.knowledge))
+    def legal_numbers(self) -> list[int]:
+        return legal_numbers(self.world.action_index, self.state.knowledge)
+
+    def sample(self, numbers: Sequence[int]) -> int:
+        """One of the legal numbers, drawn like `BatchedWorld.sample_actions`."""
+        return numbers[self.choice.below(len(numbers))] if numbers else 0
 
     def _defend(self) -> None:
         if self.defender is None or not self.world.player(DEFENDER).is_playing:

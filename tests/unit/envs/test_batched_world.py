@@ -2,86 +2,347 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
 
+from netsecgame.core import logs
 from netsecgame.core.dynamics import compile_game
-from netsecgame.envs.batch.batched_world import Autoreset, Backend, BatchedWorld, Defender
+from netsecgame.core.task import DetectionRule, Position, RoleTask, Word
+from netsecgame.envs.batch import (
+    Autoreset,
+    Backend,
+    BatchedWorld,
+    BatchStep,
+    Defender,
+    numpy_backend,
+    numpy_defenders,
+)
+from netsecgame.errors import ConfigurationError
+from netsecgame.game.generation import write_game
 from netsecgame.game.loading import load_game
-from netsecgame.game_components import AgentRole
+from netsecgame.game_components import IP, ActionType, AgentRole, Service
 from tests.unit.envs.reference import ReferenceEnv
+
+if TYPE_CHECKING:
+    from netsecgame.core.task import GameSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = sorted((ROOT / "task_configs").glob("*.yaml"))
+TASK_WITH_DEFENDER = ROOT / "task_configs" / "two_networks_team.yaml"
+DEFENDERS = [None, Defender.RANDOM, Defender.SCRIPTED]
 ENVS, STEPS = 64, 1_000
 
+# The first use of a machine compiles the numba backend.
+pytestmark = pytest.mark.timeout(400)
 
-def compare(
-    spec,
-    backend,
-    *,
-    defender=None,
-    include_blocks=False,
-    autoreset=Autoreset.NEXT_STEP,
-    envs=ENVS,
-    steps=STEPS,
-    seed=7,
-):
-    batch = BatchedWorld(
-        spec,
-        envs,
-        seed=seed,
-        autoreset=autoreset,
-        defender=defender,
-        include_blocks=include_blocks,
-        with_masks=True,
-        backend=backend,
-    )
-    topology = compile_game(spec)
-    references = [
-        ReferenceEnv(spec, seed + i, topology, batch.action_index, autoreset, defender)
-        for i in range(envs)
-    ]
-    layout = batch.layout
-    encoded: list[tuple[object, bytes]] = [(None, b"")] * envs
-    masks: dict[bytes, bytes] = {}
-    rng = np.random.default_rng(seed)
-    result = batch.reset()
-    for env in references:
-        env.reset()
-    ends = 0
-    for step in range(steps):
-        legal = batch.sample_actions()
-        anything = rng.integers(0, batch.num_actions, envs, dtype=np.int32)
-        actions = np.where(rng.random(envs) < 0.9, legal, anything)
-        for i in range(envs):
-            assert result.action_masks[i, legal[i]], (step, i)
+each_backend = pytest.mark.parametrize("backend", Backend)
+each_defender = pytest.mark.parametrize("defender", DEFENDERS)
+
+
+class Legal(NamedTuple):
+    """The legal actions of a state, as numbers and, where masks are compared, as flags."""
+
+    numbers: list[int]
+    flags: bytes
+
+
+class Comparison:
+    """A batch and as many pure worlds, played with the same actions.
+
+    With several backends, the first is compared with the pure worlds, and the others with the
+    first: pure worlds take much longer than batches.
+    """
+
+    def __init__(
+        self,
+        spec: GameSpec,
+        *backends: Backend,
+        envs: int,
+        seed: int = 7,
+        defender: Defender | None = None,
+        include_blocks: bool = False,
+        autoreset: Autoreset = Autoreset.NEXT_STEP,
+        with_masks: bool = True,
+    ) -> None:
+        self.batch, *self.others = (
+            BatchedWorld(
+                spec,
+                envs,
+                seed=seed,
+                autoreset=autoreset,
+                defender=defender,
+                include_blocks=include_blocks,
+                with_masks=with_masks,
+                backend=backend,
+            )
+            for backend in backends
+        )
+        self.defender = defender
+        self.autoreset = autoreset
+        topology = compile_game(spec)
+        index = self.batch.action_index
+        self.references = [
+            ReferenceEnv(spec, seed + i, topology, index, autoreset, defender) for i in range(envs)
+        ]
+        self._rng = np.random.default_rng(seed)
+        self._seen: list[tuple[object, bytes]] = [(None, b"")] * envs
+        self._legal: dict[bytes, Legal] = {}
+
+    def play(self, steps: int) -> int:
+        """Compare that many steps; returns how many episodes ended."""
+        result = self.batch.reset()
+        self._compare_others([other.reset() for other in self.others], result, "reset")
+        for i, env in enumerate(self.references):
+            env.reset()
+            self._check(result, i, f"reset, environment {i}")
+        return sum(self._step(f"step {step}") for step in range(steps))
+
+    def _step(self, step: str) -> int:
+        batch, count = self.batch, len(self.references)
+        sampled = batch.sample_actions()
+        for i, env in enumerate(self.references):
+            legal = self._legal[self._seen[i][1]]
+            assert sampled[i] == env.sample(legal.numbers), f"{step}, environment {i}"
+        for other in self.others:
+            assert np.array_equal(sampled, other.sample_actions()), f"{step}, {other.backend}"
+        anything = self._rng.integers(0, batch.num_actions, count, dtype=np.int32)
+        actions = np.where(self._rng.random(count) < 0.9, sampled, anything)
         result = batch.step(actions)
-        for i, env in enumerate(references):
+        self._compare_others([other.step(actions) for other in self.others], result, step)
+        over = np.zeros(count, np.bool_)
+        for i, env in enumerate(self.references):
             outcome = env.step(int(actions[i]))
-            place = f"step {step}, environment {i}, action {actions[i]}"
-            if encoded[i][0] is not outcome.state:
-                encoded[i] = outcome.state, env.words(layout)
-            words = encoded[i][1]
-            assert result.states[i].tobytes() == words, place
+            place = f"{step}, environment {i}, action {actions[i]}"
+            self._check(result, i, place)
             assert result.rewards[i] == outcome.reward, place
             assert result.terminated[i] == outcome.terminated, place
             assert result.truncated[i] == outcome.truncated, place
-            if words not in masks:
-                masks[words] = env.mask()
-            assert result.action_masks[i].tobytes() == masks[words], place
             if outcome.final_state is not None:
-                final = layout.encode(outcome.final_state.knowledge).tobytes()
-                assert result.final_states[i].tobytes() == final, place
-            if defender is not None:
-                theirs = layout.encode(env.defender_state.knowledge).tobytes()
-                assert batch.defender_states[i].tobytes() == theirs, place
-            ends += outcome.terminated or outcome.truncated
-    return ends
+                assert result.final_states is not None
+                final = batch.layout.encode(outcome.final_state.knowledge)
+                assert result.final_states[i].tobytes() == final.tobytes(), place
+            over[i] = outcome.terminated or outcome.truncated
+        if self.autoreset is Autoreset.DISABLED and over.any():
+            result = batch.reset(mask=over)
+            results = [other.reset(mask=over) for other in self.others]
+            self._compare_others(results, result, f"reset after {step}")
+            for i in np.flatnonzero(over).tolist():
+                self.references[i].reset()
+                self._check(result, i, f"reset after {step}, environment {i}")
+        return int(over.sum())
+
+    def _compare_others(self, theirs: list[BatchStep], ours: BatchStep, place: str) -> None:
+        for other, result in zip(self.others, theirs, strict=True):
+            for name, one, another in zip(BatchStep._fields, ours, result, strict=True):
+                is_same = one is not None and another is not None and np.array_equal(one, another)
+                assert is_same or one is another is None, f"{name} of {other.backend}, {place}"
+            assert np.array_equal(self.batch.defender_states, other.defender_states), place
+
+    def _check(self, result: BatchStep, i: int, place: str) -> None:
+        """Compare what the agents of one environment know, and what is legal."""
+        env, layout = self.references[i], self.batch.layout
+        if self._seen[i][0] is not env.state:
+            self._seen[i] = env.state, env.words(layout)
+        words = self._seen[i][1]
+        assert result.states[i].tobytes() == words, place
+        if self.defender is not None:
+            theirs = layout.encode(env.defender_state.knowledge)
+            assert self.batch.defender_states[i].tobytes() == theirs.tobytes(), place
+        if words not in self._legal:
+            numbers = env.legal_numbers()
+            flags = bytearray()
+            if result.action_masks is not None:
+                flags = bytearray(self.batch.num_actions)
+                for number in numbers:
+                    flags[number] = 1
+            self._legal[words] = Legal(numbers, bytes(flags))
+        if result.action_masks is not None:
+            assert result.action_masks[i].tobytes() == self._legal[words].flags, place
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda path: path.stem)
 def test_step_on_every_task_equals_the_pure_world(task: Path) -> None:
-    compare(load_game(task), Backend.NUMBA)
+    assert Comparison(load_game(task), *Backend, envs=ENVS).play(STEPS) > 0
+
+
+@each_backend
+@each_defender
+@pytest.mark.parametrize("include_blocks", [False, True], ids=["no_blocks", "blocks"])
+@pytest.mark.parametrize("autoreset", Autoreset)
+def test_step_with_every_option_equals_the_pure_world(
+    autoreset: Autoreset, include_blocks: bool, defender: Defender | None, backend: Backend
+) -> None:
+    spec = load_game(TASK_WITH_DEFENDER)
+    comparison = Comparison(
+        spec,
+        backend,
+        envs=8,
+        autoreset=autoreset,
+        include_blocks=include_blocks,
+        defender=defender,
+    )
+    assert comparison.play(150) > 0
+
+
+def _with_everything() -> GameSpec:
+    """A task with every kind of draw, of goal and of limit."""
+    spec = load_game(TASK_WITH_DEFENDER)
+    client, command, server = IP("192.168.2.4"), IP("213.47.23.195"), IP("192.168.1.3")
+    unknown_there = Service("ssh", "passive", "0.0.1", is_local=False)
+    attacker = RoleTask(
+        start=Position(
+            known_networks=(Word.RANDOM,),
+            known_hosts=(client, Word.RANDOM, Word.RANDOM),
+            # More than there are start places: the last ones are drawn from all again.
+            controlled_hosts=(command, *(Word.RANDOM,) * 7),
+            known_services={client: (Word.RANDOM, unknown_there), server: (Word.ALL,)},
+            known_data={client: (Word.RANDOM,)},
+            known_blocks={client: (client, server), Word.ALL_ROUTERS: (command,)},
+        ),
+        goal=Position(
+            known_networks=(Word.ALL_LOCAL,),
+            known_hosts=(Word.RANDOM, Word.RANDOM),
+            known_services={server: (Word.RANDOM,)},
+            known_data={command: (Word.RANDOM,)},
+        ),
+        max_steps=60,
+    )
+    defender = RoleTask(
+        start=Position(controlled_hosts=(Word.ALL_LOCAL, command)),
+        goal=Position(known_hosts=(client,), known_blocks={server: (Word.ALL_ATTACKERS,)}),
+        max_steps=40,
+    )
+    rules = {
+        ActionType.ScanNetwork: DetectionRule(0.2, min_share=0.5),
+        ActionType.FindServices: DetectionRule(0.2, min_run=2),
+        ActionType.ExploitService: DetectionRule(0.2, min_repeats=2),
+        ActionType.FindData: DetectionRule(0.05, min_share=0.75, min_run=3, min_repeats=6),
+    }
+    chances = dict.fromkeys(spec.task.success_probability, 0.75) | {ActionType.FindServices: 1.0}
+    roles = {**spec.task.roles, AgentRole.Attacker: attacker, AgentRole.Defender: defender}
+    return replace(
+        spec,
+        task=replace(
+            spec.task,
+            roles=roles,
+            detection=rules,
+            detection_window=4,
+            success_probability=chances,
+        ),
+    )
+
+
+@each_backend
+@each_defender
+def test_step_on_a_task_with_everything_equals_the_pure_world(
+    defender: Defender | None, backend: Backend
+) -> None:
+    comparison = Comparison(
+        _with_everything(), backend, envs=16, include_blocks=True, defender=defender
+    )
+    assert comparison.play(300) > 0
+
+
+@pytest.fixture(scope="module")
+def big_spec(tmp_path_factory: pytest.TempPathFactory) -> GameSpec:
+    """200 hosts: masks of addresses and of data take several words."""
+    task = tmp_path_factory.mktemp("big") / "big.yaml"
+    write_game(task, networks=20, clients=150, servers=50, seed=1)
+    return load_game(task)
+
+
+@each_backend
+@each_defender
+def test_step_on_200_hosts_equals_the_pure_world(
+    big_spec: GameSpec, defender: Defender | None, backend: Backend
+) -> None:
+    steps = 400 if defender is None else 40
+    comparison = Comparison(
+        big_spec, backend, envs=4, include_blocks=True, defender=defender, with_masks=False
+    )
+    comparison.play(steps)
+
+
+@each_backend
+def test_action_masks_on_200_hosts_equal_the_pure_ones(
+    big_spec: GameSpec, backend: Backend
+) -> None:
+    comparison = Comparison(big_spec, backend, envs=2, with_masks=False)
+    comparison.play(60)
+    masks = comparison.batch.action_masks()
+    for mask, env in zip(masks, comparison.references, strict=True):
+        assert np.flatnonzero(mask).tolist() == env.legal_numbers()
+
+
+@each_backend
+def test_defender_against_an_attacker_with_one_host_goes_on(backend: Backend) -> None:
+    spec = load_game(TASK_WITH_DEFENDER)
+    server = IP("192.168.1.3")
+    roles = {
+        **spec.task.roles,
+        AgentRole.Attacker: RoleTask(Position(controlled_hosts=(server,)), max_steps=20),
+        AgentRole.Defender: RoleTask(
+            Position(controlled_hosts=(Word.ALL_LOCAL,)),
+            Position(known_blocks={server: (Word.ALL_ATTACKERS,)}),
+        ),
+    }
+    spec = replace(spec, task=replace(spec.task, roles=roles))
+    Comparison(spec, backend, envs=4, defender=Defender.RANDOM).play(60)
+
+
+def test_scripted_defender_of_numpy_with_short_logs_misses_old_entries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_ENTRIES", 3)
+    monkeypatch.setattr(numpy_defenders, "MAX_LOG_ENTRIES", 3)
+    spec = load_game(TASK_WITH_DEFENDER)
+    Comparison(spec, Backend.NUMPY, envs=16, defender=Defender.SCRIPTED).play(200)
+
+
+def test_step_of_numpy_in_several_blocks_equals_the_pure_world(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numpy_backend, "_MAX_BLOCK", 5)
+    monkeypatch.setattr(numpy_backend, "_MASK_BYTES", 10_000)
+    spec = load_game(ROOT / "task_configs" / "two_networks_tiny.yaml")
+    comparison = Comparison(spec, Backend.NUMPY, envs=13, autoreset=Autoreset.DISABLED)
+    assert comparison.play(100) > 0
+
+
+def test_batched_world_of_numpy_with_threads_is_refused() -> None:
+    spec = load_game(ROOT / "task_configs" / "two_networks_tiny.yaml")
+    with pytest.raises(ConfigurationError, match="only the numba backend"):
+        BatchedWorld(spec, 1, backend=Backend.NUMPY, threads=2)
+
+
+def test_batched_world_without_numba_takes_numpy() -> None:
+    code = f"""
+import sys
+sys.modules["numba"] = None  # importing it fails
+from pathlib import Path
+from netsecgame.envs.batch import BatchedWorld
+from netsecgame.errors import ConfigurationError
+from netsecgame.game.loading import load_game
+spec = load_game(Path({str(ROOT / "task_configs" / "two_networks_tiny.yaml")!r}))
+world = BatchedWorld(spec, 3, with_masks=True)
+for _ in range(10):
+    result = world.step(world.sample_actions())
+print(world.backend, result.rewards.tolist(), result.action_masks.any())
+try:
+    BatchedWorld(spec, 3, backend="numba")
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == "numpy [-1.0, -1.0, -1.0] True"
+    assert "batch" in second
