@@ -111,11 +111,10 @@ class NumpyKernel:
         results.rewards[:] = self._rewards[envs.status]
         results.terminated[:] = (envs.status == SUCCESS) | (envs.status == DETECTED)
         results.truncated[:] = envs.status == TIMEOUT
-        if len(over):
-            self._episodes.begin(block, over)
-            results.rewards[over] = 0
-            results.terminated[over] = False
-            results.truncated[over] = False
+        self._episodes.begin(block, over)
+        results.rewards[over] = 0
+        results.terminated[over] = False
+        results.truncated[over] = False
         if resets_at_once:
             ended = np.flatnonzero(envs.status != PLAYING)
             results.final_states[ended] = envs.states[ended]
