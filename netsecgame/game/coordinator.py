@@ -380,6 +380,8 @@ class GameCoordinator:
             # To announce that may have to wait for the disk. The queue is empty, so the consumer
             # does it before anything else.
             self._agent_action_queue.put_nowait((agent, _Settled(settled)))
+        elif agent in self._parked:
+            self._agent_server.hold(agent)
         return True
 
     async def create_agent_queue(self, agent_addr: Peer) -> None:

@@ -252,6 +252,24 @@ async def test_peer_that_floods_while_its_reply_waits_is_told_and_makes_room(ser
     assert server.world.agents == {}
 
 
+async def test_peer_that_floods_while_its_final_reward_waits_is_told_and_makes_room(
+    serve: Serve,
+) -> None:
+    server = await serve()
+    plays, wins = await server.join(), await server.join()
+    wins.send(json.dumps(WIN).encode())  # its last reply waits for the other attacker
+    await server.settle()
+
+    await wins.send_all(json.dumps(IDLE).encode() * 5_000)
+
+    refused = await wins.reply()
+    check_refusal(refused, wins.address)
+    assert "too much was sent" in refused["message"]["message"]
+    with pytest.raises(ClosedError):
+        await wins.reply()
+    assert list(server.world.agents) == [plays.peer]
+
+
 async def test_peer_that_drops_behind_a_flood_while_its_reply_waits_is_forgotten(
     serve: Serve,
 ) -> None:
