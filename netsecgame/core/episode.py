@@ -208,7 +208,7 @@ class Episode:
             status = AgentStatus.Success
         elif player.history is not None and self._is_detected(player.history, action, rng):
             status = AgentStatus.Fail
-        elif player.max_steps is not None and steps >= player.max_steps:
+        elif player.is_out_of_steps:
             status = AgentStatus.TimeoutReached
         elif player.attack_succeeded is None:
             return []

@@ -27,6 +27,11 @@ _WITHOUT_TIMEOUT, _WITH_TIMEOUT = AgentStatus.Playing, AgentStatus.PlayingWithTi
 DEFAULT_SEED = 42
 
 
+def default_seed(spec: GameSpec) -> int:
+    """The seed of a game for which nobody gave one: the task's, or 42 if it wants a random one."""
+    return DEFAULT_SEED if spec.task.seed is None else spec.task.seed
+
+
 class Registration(NamedTuple):
     """What an agent is given when it joins or an episode begins.
 
@@ -83,9 +88,7 @@ class World:
             action_index: What the numbers of `step_number` mean; None has all actions there can be.
         """
         self.spec = spec
-        if seed is None:
-            seed = DEFAULT_SEED if spec.task.seed is None else spec.task.seed
-        self.dynamics = Dynamics(spec, seed, topology)
+        self.dynamics = Dynamics(spec, default_seed(spec) if seed is None else seed, topology)
         self.action_index = action_index or self.dynamics.topology.action_index
         self._numbers = self.dynamics.labels.numbers(self.action_index)
         self.episode = Episode(

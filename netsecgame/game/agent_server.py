@@ -83,7 +83,6 @@ class AgentConnection(asyncio.BufferedProtocol):
         self._is_held = False
         self._pieces: Iterator[bytes] | None = None  # what is still to come of a long reply
         self._is_piece_held = False  # until the peer has read more
-        self._is_writing_paused = False
 
     # --- called by asyncio ---
 
@@ -135,14 +134,12 @@ class AgentConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The peer does not read its answers: stop reading its messages."""
-        self._is_writing_paused = True
         if self._session is not None:
             self._session.pause_writing()
             self._update_reading()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
-        self._is_writing_paused = False
         if self._is_piece_held:
             self._is_piece_held = False
             self._loop.call_soon(self._write_piece)
@@ -240,11 +237,11 @@ class AgentConnection(asyncio.BufferedProtocol):
         session, output, pieces = self._session, self._output, self._pieces
         if pieces is None:
             return
-        if self._is_writing_paused:
-            self._is_piece_held = True
-            return
         assert session is not None
         assert output is not None
+        if session.is_writing_paused:
+            self._is_piece_held = True
+            return
         try:
             piece = next(pieces, None)
         except Exception:

@@ -70,6 +70,11 @@ class ServerSession:
         return self._is_awaiting_reply
 
     @property
+    def is_writing_paused(self) -> bool:
+        """Whether the peer does not read its replies."""
+        return self._is_writing_paused
+
+    @property
     def is_reading_paused(self) -> bool:
         """Whether so much waits to be handed out that the socket should not be read now."""
         return self._framer.buffered_bytes > self._limits.max_backlog_bytes

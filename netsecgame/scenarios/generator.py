@@ -21,7 +21,7 @@ from netsecgame.errors import ConfigurationError
 from netsecgame.game_components import IP, Data, Network, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 #: Who reaches whom is a square of bits: beyond this many hosts it is hundreds of megabytes.
 MAX_HOSTS = 10_000
@@ -246,34 +246,35 @@ class _Generator:
     # --- machines ---
 
     def _draw_servers(self) -> list[Host]:
-        hosts: list[Host] = []
-        for block, ips in zip(self._server_blocks, self._server_ips, strict=True):
-            for ip in ips:
-                profile = self._services_rng.choice(_SERVERS)
-                number = len(hosts) + 1
-                hosts.append(
-                    Host(
-                        f"{profile.name}_{number}",
-                        (Interface(ip, _network(block)),),
-                        self._draw_services(profile),
-                        self._draw_data(f"S{number}", self._data_rng.randint(1, 3)),
-                    )
-                )
-        return hosts
+        places = zip(self._server_blocks, self._server_ips, strict=True)
+        return self._draw_hosts(places, _SERVERS, "S", (1, 3), is_start_place=False)
 
     def _draw_clients(self) -> list[Host]:
+        places = zip(self._client_blocks, self._client_ips, strict=True)
+        return self._draw_hosts(places, _CLIENTS, "C", (0, 1), is_start_place=True)
+
+    def _draw_hosts(
+        self,
+        places: Iterable[tuple[IPv4Network, Sequence[IP]]],
+        profiles: Sequence[_Profile],
+        letter: str,
+        data: tuple[int, int],
+        *,
+        is_start_place: bool,
+    ) -> list[Host]:
+        """A machine on every address, each with at least and at most so many data."""
         hosts: list[Host] = []
-        for block, ips in zip(self._client_blocks, self._client_ips, strict=True):
+        for block, ips in places:
             for ip in ips:
-                profile = self._services_rng.choice(_CLIENTS)
+                profile = self._services_rng.choice(profiles)
                 number = len(hosts) + 1
                 hosts.append(
                     Host(
                         f"{profile.name}_{number}",
                         (Interface(ip, _network(block)),),
                         self._draw_services(profile),
-                        self._draw_data(f"C{number}", self._data_rng.randint(0, 1)),
-                        is_start_place=True,
+                        self._draw_data(f"{letter}{number}", self._data_rng.randint(*data)),
+                        is_start_place,
                     )
                 )
         return hosts

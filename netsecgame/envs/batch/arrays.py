@@ -130,11 +130,6 @@ class Envs(NamedTuple):
             intruder_ages=np.zeros((count, patrolled), np.int32),
         )
 
-    @property
-    def bytes_per_env(self) -> float:
-        """Memory of one environment."""
-        return sum(array.nbytes for array in self) / max(1, len(self.steps))
-
 
 class Results(NamedTuple):
     """What came of the last step, one environment a row.
@@ -163,8 +158,3 @@ class Results(NamedTuple):
             masks=np.zeros((count if masks else 0, masks), np.bool_),
             final_states=np.zeros((count if keeps_final else 0, words), np.uint64),
         )
-
-    @property
-    def bytes_per_env(self) -> float:
-        """Memory of one environment."""
-        return sum(array.nbytes for array in self) / max(1, len(self.rewards))

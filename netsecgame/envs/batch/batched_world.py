@@ -11,7 +11,7 @@ from netsecgame.core.action_index import ActionIndex
 from netsecgame.core.addressing import Labels
 from netsecgame.core.dynamics import compile_game
 from netsecgame.core.knowledge import KnownState
-from netsecgame.core.world import DEFAULT_SEED
+from netsecgame.core.world import default_seed
 from netsecgame.envs.batch.arrays import NOBODY, RANDOM, SCRIPTED, Envs, Results, Role
 from netsecgame.envs.batch.draws import first_words
 from netsecgame.envs.batch.layout import StateLayout
@@ -211,9 +211,7 @@ class BatchedWorld:
             attacker_rewards(spec),
             threads,
         )
-        if seed is None:
-            seed = DEFAULT_SEED if spec.task.seed is None else spec.task.seed
-        self.reset(seed)
+        self.reset(default_seed(spec) if seed is None else seed)
 
     @property
     def num_actions(self) -> int:
@@ -233,7 +231,8 @@ class BatchedWorld:
     @property
     def bytes_per_env(self) -> float:
         """Memory of one environment, masks and final states included."""
-        return self._envs.bytes_per_env + self._results.bytes_per_env
+        arrays = (*self._envs, *self._results)
+        return sum(array.nbytes for array in arrays) / self.num_envs
 
     def reset(
         self, seed: int | Sequence[int] | None = None, mask: ArrayLike | None = None

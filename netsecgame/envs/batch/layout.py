@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from netsecgame.core.bits import iter_bits
+from netsecgame.core.bits import iter_bits, mask_of
 from netsecgame.core.knowledge import Knowledge
 from netsecgame.core.topology import LOG, LOG_DATA
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     Words: TypeAlias = NDArray[np.uint64]
 
 WORD_BITS: Final = 64
+
+
+def words_of(bits: int, words: int) -> Words:
+    """The bits of an int as words, lowest first, (words,) uint64."""
+    return np.frombuffer(bits.to_bytes(words * 8, "little"), dtype="<u8").astype(np.uint64)
 
 
 class Packer:
@@ -109,10 +114,7 @@ class StateLayout:
         Raises:
             ValueError: If it knows of blocks, and the layout has no bits for them.
         """
-        bits = 0
-        for bit in self._bits_of(known):
-            bits |= 1 << bit
-        return np.frombuffer(bits.to_bytes(self.words * 8, "little"), dtype="<u8").astype(np.uint64)
+        return words_of(mask_of(self._bits_of(known)), self.words)
 
     def decode(self, words: Words) -> Knowledge:
         """What an agent with these words (W,) knows: `encode` backwards, with empty logs."""
@@ -121,10 +123,8 @@ class StateLayout:
         count = len(index.addresses)
 
         def field(first: int, order: Sequence[int]) -> int:
-            mask = 0
-            for rank in iter_bits(bits >> first & ((1 << len(order)) - 1)):
-                mask |= 1 << order[rank]
-            return mask
+            ranks = iter_bits(bits >> first & ((1 << len(order)) - 1))
+            return mask_of(order[rank] for rank in ranks)
 
         def each(firsts: Sequence[int], orders: Sequence[Sequence[int]]) -> Mapping[int, int]:
             masks = {

@@ -63,7 +63,7 @@ _PLAYING, _SUCCESS, _DETECTED, _TIMEOUT = (
 _START, _GOAL, _ACTIONS, _DETECTION, _DEFENDER, _CHOICE = (np.int64(stream) for stream in Stream)
 _YES = np.bool_(True)
 
-_ZERO, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 _GAMMA, _MIX_1, _MIX_2 = (np.uint64(n) for n in (draws.GAMMA, draws.MIX_1, draws.MIX_2))
 _UNIT = 2.0**-53
 

@@ -39,19 +39,12 @@ class PositionProgram(NamedTuple):
         bits: Bits of the layout, (bits,) int64.
         all_attackers: By address rank, whether its known blocks must name every address that an
             attacker controls; (addresses,) bool. A part of goals only.
-        is_empty: Whether nothing at all is asked for, whatever is drawn.
     """
 
     base: Words
     operations: NDArray[np.int64]
     bits: NDArray[np.int64]
     all_attackers: NDArray[np.bool_]
-    is_empty: bool
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether it comes out the same each time."""
-        return len(self.operations) == 0
 
 
 def compile_position(
@@ -74,7 +67,6 @@ def compile_position(
         operations=np.array(compiler.operations, dtype=np.int64).reshape(-1, 3),
         bits=np.array(compiler.bits, dtype=np.int64),
         all_attackers=np.array(waiting, dtype=np.bool_),
-        is_empty=position.is_empty,
     )
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from netsecgame.core.bits import iter_bits
+from netsecgame.core.bits import iter_bits, mask_of
 from netsecgame.core.reward import final_reward
 from netsecgame.core.topology import LOG, neighbours
-from netsecgame.envs.batch.layout import WORD_BITS, Packer, StateLayout
+from netsecgame.envs.batch.layout import WORD_BITS, Packer, StateLayout, words_of
 from netsecgame.errors import ConfigurationError
 from netsecgame.game_components import AgentRole, AgentStatus
 
@@ -224,12 +224,13 @@ def _lay_out_truth(
     packer = Packer()
     by_device = [packer.place(len(index.data)) for _ in topology.device_names]
     blocked = [packer.place(len(index.addresses)) for _ in layout.blocks]
-    bits = 0
-    for device, mask in enumerate(topology.data_of):
-        for datum in iter_bits(mask):
-            bits |= 1 << by_device[device] + index.data_ranks[datum]
+    bits = mask_of(
+        by_device[device] + index.data_ranks[datum]
+        for device, mask in enumerate(topology.data_of)
+        for datum in iter_bits(mask)
+    )
     held = [by_device[topology.device_of[address]] for address in index.addresses]
-    return held, blocked, packer.words, _split(bits, packer.words)
+    return held, blocked, packer.words, words_of(bits, packer.words)
 
 
 class _Chunks(NamedTuple):
@@ -270,10 +271,8 @@ def _start_networks(topology: Topology, layout: StateLayout) -> Words:
             for network in neighbours(topology.networks[own])
             if network in topology.network_index
         ]
-        bits = 0
-        for network in (own, *beside):
-            bits |= 1 << layout.networks + ranks[network]
-        rows.append(_split(bits, layout.words))
+        bits = mask_of(layout.networks + ranks[network] for network in (own, *beside))
+        rows.append(words_of(bits, layout.words))
     return np.array(rows, dtype=np.uint64).reshape(len(rows), layout.words)
 
 
@@ -299,10 +298,7 @@ def _counter_bits(repeats: int) -> int:
 
 
 def _bits_set(bits: Iterable[int], layout: StateLayout) -> Words:
-    mask = 0
-    for bit in bits:
-        mask |= 1 << bit
-    return _split(mask, layout.words)
+    return words_of(mask_of(bits), layout.words)
 
 
 def _ints(values: Iterable[int]) -> NDArray[np.int64]:
@@ -313,17 +309,9 @@ def _words(values: Iterable[int]) -> Words:
     return np.array(list(values), dtype=np.uint64)
 
 
-def _split(bits: int, words: int) -> Words:
-    return np.frombuffer(bits.to_bytes(words * 8, "little"), dtype="<u8").astype(np.uint64)
-
-
 def _masks(index: ActionIndex, masks: Iterable[int]) -> Words:
     """Masks of address indices as masks of ranks, (masks, K)."""
     words = -(-len(index.addresses) // WORD_BITS)
-    rows = []
-    for mask in masks:
-        bits = 0
-        for address in iter_bits(mask):
-            bits |= 1 << index.address_ranks[address]
-        rows.append(_split(bits, words))
+    ranks = index.address_ranks
+    rows = [words_of(mask_of(ranks[address] for address in iter_bits(m)), words) for m in masks]
     return np.array(rows, dtype=np.uint64).reshape(len(rows), words)
