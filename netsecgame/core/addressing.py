@@ -18,6 +18,7 @@ from netsecgame.core.address_ranges import AddressRanges
 from netsecgame.core.bits import mask_of
 from netsecgame.core.state_json import StateEncoder
 from netsecgame.core.topology import index_of_each, ip_from_value, neighbours
+from netsecgame.core.trajectory import count_text
 from netsecgame.game_components import IP, Network
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from netsecgame.core.action_index import ActionIndex
-    from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.actions.indexed import IndexedAction, NumberedAction
     from netsecgame.core.topology import Topology
     from netsecgame.game_components import Action
 
@@ -154,12 +155,12 @@ class Labels:
                 self._actions[action] = indexed
         return indexed
 
-    def numbers(self, index: ActionIndex) -> Mapping[int, tuple[Action, IndexedAction]]:
+    def numbers(self, index: ActionIndex) -> Mapping[int, NumberedAction]:
         """The actions of an index that `numbered` has looked up so far."""
         return self._numbered.setdefault(index.include_blocks, {})
 
-    def numbered(self, number: int, index: ActionIndex) -> tuple[Action, IndexedAction]:
-        """An action of the index, as an object and in indices; looked up once.
+    def numbered(self, number: int, index: ActionIndex) -> NumberedAction:
+        """An action of the index, looked up once: as an object, in indices, and its text counted.
 
         Raises:
             UnknownActionError: If there is no such number.
@@ -169,11 +170,14 @@ class Labels:
         if found is None:
             if len(kept) >= _MAX_KEPT_ACTIONS:
                 kept.clear()
-            found = kept[number] = index.action(number, self), index.indexed(number, self)
+            action = index.action(number, self)
+            found = kept[number] = action, index.indexed(number, self), count_text(action)
         return found
 
     def translate(self, text: str) -> str:
         """A text with the scenario's own addresses and networks replaced by these labels."""
+        if self._address_index is self.topology.address_index:
+            return text
         topology = self.topology
 
         def replace(match: re.Match[str]) -> str:

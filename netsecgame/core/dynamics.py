@@ -6,11 +6,12 @@ together.
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 from netsecgame.core.addressing import Labels, draw_labels
 from netsecgame.core.goal import Goal
-from netsecgame.core.knowledge import KnownState, knowledge_of
+from netsecgame.core.knowledge import KnownState, knowledge_of, make_state
 from netsecgame.core.positions import (
     draw_position,
     named_networks,
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.positions import Drawn
     from netsecgame.core.task import GameSpec, Position
     from netsecgame.core.topology import Topology
     from netsecgame.game_components import Action, GameState
+
+#: For positions of which nothing is drawn.
+_NO_CHANCE = Random(0)
 
 
 def compile_game(spec: GameSpec) -> Topology:
@@ -62,6 +67,11 @@ class Dynamics:
         self.truth = WorldState(self.topology, self.labels)
         chances = spec.task.success_probability
         self.has_chance = any(chance < 1 for chance in chances.values())
+        # What the task's own positions mean under the labels, where nothing in them is drawn.
+        own = (p for role in spec.task.roles.values() for p in (role.start, role.goal))
+        self._fixed_positions = {id(p) for p in own if not p.has_chance}
+        self._starts: dict[int, KnownState] = {}
+        self._goals: dict[int, Goal] = {}
 
     def draw_start(self, position: Position) -> KnownState:
         """What an agent with that start position knows at its start.
@@ -69,8 +79,13 @@ class Dynamics:
         Raises:
             TaskError: If the position names what the scenario does not have.
         """
-        drawn = draw_position(position, self.topology, self.streams.start)
-        return KnownState(start_knowledge(drawn.knowledge, self.labels), self.labels)
+        start = self._starts.get(id(position))
+        if start is None:
+            drawn = self._draw(position, "start")
+            start = KnownState(start_knowledge(drawn.knowledge, self.labels), self.labels)
+            if id(position) in self._fixed_positions:
+                self._starts[id(position)] = start
+        return start
 
     def draw_goal(self, position: Position) -> Goal:
         """A goal made concrete.
@@ -78,8 +93,17 @@ class Dynamics:
         Raises:
             TaskError: If the position names what the scenario does not have.
         """
-        drawn = draw_position(position, self.topology, self.streams.goal)
-        return Goal.from_drawn(drawn, self.labels)
+        goal = self._goals.get(id(position))
+        if goal is None:
+            goal = Goal.from_drawn(self._draw(position, "goal"), self.labels)
+            if id(position) in self._fixed_positions:
+                self._goals[id(position)] = goal
+        return goal
+
+    def _draw(self, position: Position, stream: str) -> Drawn:
+        # To seed a stream takes as long as all the rest of a reset.
+        rng = getattr(self.streams, stream) if position.has_chance else _NO_CHANCE
+        return draw_position(position, self.topology, rng)
 
     def step(self, agent: Hashable, state: GameState, action: Action) -> KnownState:
         """Carry out one game action.
@@ -109,7 +133,7 @@ class Dynamics:
             if chance < 1 and self.streams.actions.random() >= chance:
                 return state
         after = apply_action(self.truth, known, action, agent)
-        return state if after is known else KnownState(after, labels)
+        return state if after is known else make_state(after, labels)
 
     def take_blamed(self) -> list[Hashable]:
         """The agents whose blocks refused a connection since the last call, one entry a refusal."""
@@ -124,8 +148,12 @@ class Dynamics:
         """
         if seed is not None:
             self.streams = RandomStreams(seed)
+        before = self.labels
         if randomize_addresses:
             self.labels = draw_labels(self.topology, self.streams.addresses)
         else:
-            self.labels = self.labels.without_outsiders()
+            self.labels = before.without_outsiders()
+        if self.labels is not before:
+            self._starts.clear()
+            self._goals.clear()
         self.truth = WorldState(self.topology, self.labels)

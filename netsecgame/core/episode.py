@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from netsecgame.core.goal import Goal
     from netsecgame.core.task import DetectionRule
+    from netsecgame.core.world import Transition
     from netsecgame.game_components import Action, ActionType, GameState
 
 AgentId: TypeAlias = Hashable
@@ -47,6 +48,7 @@ class Player:
         is_settled: Whether its episode has ended and its final reward is known.
         attack_succeeded: How the attack stood when the episode was over for this player, who was
             still playing; None before. It is told in the reply to its next action.
+        told: What the world answered last, to be told again while nothing changes.
         is_plain: Whether nobody watches it and its goal is about itself alone.
     """
 
@@ -62,6 +64,7 @@ class Player:
     false_positives: int = 0
     is_settled: bool = False
     attack_succeeded: bool | None = None
+    told: Transition | None = field(default=None, repr=False)
     _status_before_reset_request: AgentStatus | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

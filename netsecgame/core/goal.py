@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from netsecgame.core.bits import iter_bits
 from netsecgame.core.knowledge import KnownState
@@ -74,11 +77,7 @@ class Goal:
             attackers: The views of all attackers of the episode.
         """
         mine = self.state
-        if (
-            isinstance(mine, KnownState)
-            and isinstance(state, KnownState)
-            and state.labels is mine.labels
-        ):
+        if type(mine) is KnownState and type(state) is KnownState and state.labels is mine.labels:
             covered = state.knowledge.covers(mine.knowledge)
         else:
             covered = _covers(state, mine)
@@ -88,6 +87,11 @@ class Goal:
             hosts = {host for attacker in attackers for host in attacker.controlled_hosts}
             return all(_is_cut_off(state, key, hosts) for key in self.all_attackers)
         return not self.is_empty
+
+    @cached_property
+    def json(self) -> bytes:
+        """The JSON of `as_dict`; made once."""
+        return msgspec.json.encode(self.as_dict)
 
     @property
     def as_dict(self) -> dict[str, Any]:

@@ -1,64 +1,165 @@
 """The logs of all devices of one episode: written with every action, seldom read.
 
-Writing is one append, however many devices a scan has found, and what was read is put into words
-only when somebody looks at it.
+Writing is one append, however many devices a scan has found. Entries are filed under a device when
+somebody looks at its log, and put into words then; what was put into words stays so.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from netsecgame.core.bits import iter_bits
+import msgspec
+
 from netsecgame.core.topology import LOG_DATA
 from netsecgame.game_components import Data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from netsecgame.core.topology import Topology
 
 #: Log entries kept on a device; older ones are dropped.
 MAX_LOG_ENTRIES = 1_000
 
-#: Entries that wait to be filed under their devices.
-_MAX_WAITING = 256
+#: Entries that wait to be filed under all their devices; then one is with each that comes.
+_MAX_WAITING = 4_096
+
+_SEPARATOR = ", "
+
+_encode = msgspec.json.encode
+
+
+class _Tape:
+    """What was written lately, on whatever device.
+
+    Attributes:
+        entries: The addresses that were acted on, as a mask, and what they note.
+        first: How many entries there were before these.
+    """
+
+    __slots__ = ("entries", "first")
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, str]] = []
+        self.first = 0
+
+
+class _DeviceLog:
+    """The entries of one device; only grows.
+
+    Args:
+        own: Mask of the addresses of the device.
+        tape: Where its entries come from; nothing before what is on it now is seen.
+    """
+
+    __slots__ = ("_ends", "_entries", "_filed", "_json", "_own", "_places", "_tape", "_text_ends")
+
+    def __init__(self, own: int, tape: _Tape) -> None:
+        self._own = own
+        self._tape = tape
+        self._filed = tape.first  # place on the tape of the next entry to look at
+        self._entries: list[str] = []
+        self._places: list[int] = []  # of the entries on the tape
+        # In words: the JSON of a text that has all entries, each with a separator behind it, and
+        # where in it, and in the text itself, each entry ends.
+        self._json = bytearray()
+        self._ends = [0]
+        self._text_ends = [0]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has far more entries than it may show."""
+        return len(self._entries) >= 2 * MAX_LOG_ENTRIES
+
+    def file(self) -> None:
+        """Take over what is on the tape."""
+        tape, own = self._tape, self._own
+        begin = max(self._filed, tape.first)
+        for place, (addresses, entry) in enumerate(tape.entries[begin - tape.first :], begin):
+            if addresses & own:
+                self.add(place, addresses & own, entry)
+        self._filed = tape.first + len(tape.entries)
+
+    def add(self, place: int, addresses: int, entry: str) -> None:
+        """Take over an entry of the tape: once for each address of the device it is about.
+
+        Nothing happens if that was done already.
+        """
+        if place >= self._filed:
+            self._filed = place + 1
+            self._entries += [entry] * addresses.bit_count()
+            self._places += [place] * addresses.bit_count()
+
+    def newest(self) -> _DeviceLog:
+        """A log with the entries that may be shown now; this one stays for who looks into it."""
+        log = _DeviceLog(self._own, self._tape)
+        log._filed = self._filed
+        log._entries = self._entries[-MAX_LOG_ENTRIES:]
+        log._places = self._places[-MAX_LOG_ENTRIES:]
+        return log
+
+    def in_words(self, end: int) -> tuple[bytes, int]:
+        """What it said when the tape had come to `end`.
+
+        Returns:
+            The newest entries as a JSON list, as the JSON of a text, and the length of that text;
+            an empty text if there are none.
+        """
+        if self._filed < end:
+            self.file()
+        count = bisect_left(self._places, end)
+        if not count:
+            return b'""', 0
+        self._put_into_words(count)
+        first = max(0, count - MAX_LOG_ENTRIES)
+        begin, end = self._ends[first], self._ends[count] - len(_SEPARATOR)
+        size = self._text_ends[count] - len(_SEPARATOR) - self._text_ends[first]
+        words = b"".join((b'"[', memoryview(self._json)[begin:end], b']"'))
+        return words, size + len("[]")
+
+    def _put_into_words(self, count: int) -> None:
+        for entry in self._entries[len(self._ends) - 1 : count]:
+            self._json += _escape(entry)
+            self._ends.append(len(self._json))
+            self._text_ends.append(self._text_ends[-1] + len(entry) + len(_SEPARATOR))
+
+
+@lru_cache(4_096)
+def _escape(entry: str) -> bytes:
+    """An entry and a separator, as inside a JSON text."""
+    return _encode(entry + _SEPARATOR)[1:-1]
 
 
 class Log:
-    """What the log of one device said at one moment.
+    """What the log of one device said at one moment; later entries do not change it."""
 
-    Later entries do not change it: the lists it looks into only grow, and it knows their length.
-    """
+    __slots__ = ("_device", "_end")
 
-    __slots__ = ("_filed", "_filed_count", "_own", "_waiting", "_waiting_count")
-
-    def __init__(
-        self, filed: Sequence[str], waiting: Sequence[tuple[int, str]], own_addresses: int
-    ) -> None:
-        self._filed = filed
-        self._filed_count = len(filed)
-        self._waiting = waiting
-        self._waiting_count = len(waiting)
-        self._own = own_addresses
+    def __init__(self, device: _DeviceLog, end: int) -> None:
+        self._device = device
+        self._end = end
 
     @property
     def data(self) -> Data:
         """The log as a datum, its newest 1,000 entries as JSON in its content."""
-        content = self.content
-        if not content:
+        content, size = self._device.in_words(self._end)
+        if not size:
             return LOG_DATA
-        return Data(LOG_DATA.owner, LOG_DATA.id, len(content), LOG_DATA.type, content)
+        return Data(LOG_DATA.owner, LOG_DATA.id, size, LOG_DATA.type, msgspec.json.decode(content))
+
+    @property
+    def json(self) -> bytes:
+        """The JSON of that datum."""
+        content, size = self._device.in_words(self._end)
+        return _DATUM_JSON % (size, content)
 
     @property
     def content(self) -> str:
         """The entries as a JSON list; nothing at all if there are none."""
-        own = self._own
-        entries = list(self._filed[max(0, self._filed_count - MAX_LOG_ENTRIES) : self._filed_count])
-        for addresses, entry in self._waiting[: self._waiting_count]:
-            if addresses & own:  # one entry for each address of the device that was acted on
-                entries += [entry] * (addresses & own).bit_count()
-        return f"[{', '.join(entries[-MAX_LOG_ENTRIES:])}]" if entries else ""
+        return self.data.content
 
+
+_DATUM_JSON = _encode(LOG_DATA).replace(b'"size":0', b'"size":%d').replace(b'""', b"%b")
 
 #: A log that an agent knows: one it has read, or one its start position gave it.
 KnownLog: TypeAlias = Log | Data
@@ -69,31 +170,51 @@ def log_data(log: KnownLog) -> Data:
     return log if isinstance(log, Data) else log.data
 
 
+def log_json(log: KnownLog) -> bytes:
+    """The JSON of a known log."""
+    return _encode(log) if isinstance(log, Data) else log.json
+
+
 class LogBook:
     """The logs of all devices."""
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self._filed: dict[int, list[str]] = {}
-        self._waiting: list[tuple[int, str]] = []
+        self._tape = _Tape()
+        self._filed = 0  # entries on the tape that all their devices have
+        self._devices: dict[int, _DeviceLog] = {}
 
     def write(self, addresses: int, entry: str) -> None:
         """Note an entry on the devices of some addresses (a mask), once for each address."""
-        waiting = self._waiting
-        waiting.append((addresses, entry))
-        if len(waiting) > _MAX_WAITING:
-            self._file()
+        entries = self._tape.entries
+        entries.append((addresses, entry))
+        if len(entries) > _MAX_WAITING:
+            self._file_oldest()
 
     def read(self, device: int) -> Log:
         """The log of a device as it is now."""
-        return Log(self._filed.get(device, ()), self._waiting, self._topology.device_masks[device])
+        tape = self._tape
+        log = self._devices.get(device) or self._open(device)
+        return Log(log, tape.first + len(tape.entries))
 
-    def _file(self) -> None:
-        device_of = self._topology.device_of
-        for addresses, entry in self._waiting:
-            for address in iter_bits(addresses):
-                entries = self._filed.setdefault(device_of[address], [])
-                if len(entries) >= 2 * MAX_LOG_ENTRIES:  # old logs go on looking into the old list
-                    entries = self._filed[device_of[address]] = entries[-MAX_LOG_ENTRIES:]
-                entries.append(entry)
-        self._waiting = []
+    def _open(self, device: int) -> _DeviceLog:
+        log = self._devices[device] = _DeviceLog(self._topology.device_masks[device], self._tape)
+        return log
+
+    def _file_oldest(self) -> None:
+        tape, topology = self._tape, self._topology
+        addresses, entry = tape.entries[self._filed]
+        while addresses:
+            device = topology.device_of[(addresses & -addresses).bit_length() - 1]
+            own = topology.device_masks[device]
+            log = self._devices.get(device) or self._open(device)
+            log.add(tape.first + self._filed, addresses & own, entry)
+            addresses &= ~own
+            if log.is_full:
+                log.file()
+                self._devices[device] = log.newest()
+        self._filed += 1
+        if self._filed == _MAX_WAITING:
+            del tape.entries[:_MAX_WAITING]
+            tape.first += _MAX_WAITING
+            self._filed = 0

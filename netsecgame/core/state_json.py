@@ -10,12 +10,12 @@ levels: parts of the JSON by what they were made of, and below them lists by hos
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from netsecgame.core.bits import iter_bits, mask_of
-from netsecgame.core.logs import log_data
+from netsecgame.core.logs import log_json
 from netsecgame.core.topology import LOG, LOG_DATA
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ _MAX_KEPT_BYTES = 1 << 18
 #: Likewise for data, among which a log may have 90 KB.
 _MAX_KEPT_LOG_BYTES = 1 << 21
 
-#: Longer parts are not kept: to join them anew takes little longer than to send them.
-_MAX_PART_BYTES = 1 << 14
+#: A longer state is left in pieces, which saves a copy for each answer that has it.
+_MAX_JOINED_BYTES = 1 << 13
 
 #: What an entry costs besides its bytes, roughly.
 _ENTRY_BYTES = 400
 
 _encode = msgspec.json.encode
+
+#: JSON in pieces that are to be joined; none ends inside a text.
+Pieces: TypeAlias = tuple[bytes, ...]
 
 
 class _Kept(dict[Any, tuple[bytes, object]]):
@@ -50,12 +53,15 @@ class _Kept(dict[Any, tuple[bytes, object]]):
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self._room = max_bytes
+        self._max_length = max_bytes // 4
 
     def add(self, key: Hashable, fragment: bytes, made_of: object = None) -> bytes:
-        """Keep a fragment under a key that is not there, and return it."""
+        """Keep a fragment, if it is not too long, under a key that is not there; and return it."""
+        if len(fragment) > self._max_length:
+            return fragment
         self._room -= len(fragment) + _ENTRY_BYTES
         self[key] = fragment, made_of
-        while self._room < 0 and len(self) > 1:
+        while self._room < 0:
             oldest, _ = self.pop(next(iter(self)))
             self._room += len(oldest) + _ENTRY_BYTES
         return fragment
@@ -70,15 +76,15 @@ class StateEncoder:
         self._values: list[int] = []
         self._heads = _Kept(_MAX_KEPT_BYTES)
         self._service_parts = _Kept(_MAX_KEPT_BYTES)
-        self._data_parts = _Kept(_MAX_KEPT_BYTES)
+        self._data_parts = _Kept(_MAX_KEPT_LOG_BYTES)
         self._block_parts = _Kept(_MAX_KEPT_BYTES)
         self._host_lists = _Kept(_MAX_KEPT_BYTES)
         self._data_lists = _Kept(_MAX_KEPT_BYTES)
         self._services_of = _Kept(_MAX_KEPT_BYTES)
         self._data_of = _Kept(_MAX_KEPT_LOG_BYTES)
 
-    def encode(self, known: Knowledge) -> bytes:
-        """The wire form of a state, as UTF-8."""
+    def encode(self, known: Knowledge) -> Pieces:
+        """The wire form of a state, as UTF-8; a short one is one piece."""
         # Mappings in knowledge are never changed in place: the same object has the same JSON.
         networks, hosts, controlled, services, data, blocks, logs = known
         kept = self._heads.get((networks, hosts, controlled))
@@ -89,7 +95,10 @@ class StateEncoder:
         data_part = kept[0] if kept else self._make_data_part(data, logs)
         kept = self._block_parts.get(id(blocks))
         block_part = kept[0] if kept else self._make_block_part(blocks)
-        return b"".join((head, service_part, data_part, block_part))
+        size = len(head) + len(service_part) + len(data_part) + len(block_part)
+        if size > _MAX_JOINED_BYTES:
+            return head + service_part, data_part, block_part
+        return (b"".join((head, service_part, data_part, block_part)),)
 
     # --- parts ---
 
@@ -99,7 +108,7 @@ class StateEncoder:
             self._host_list(hosts),
             self._host_list(controlled),
         )
-        return _keep_part(self._heads, (networks, hosts, controlled), part)
+        return self._heads.add((networks, hosts, controlled), part)
 
     def _make_service_part(self, services: Mapping[int, int]) -> bytes:
         found = []
@@ -107,7 +116,7 @@ class StateEncoder:
             kept = self._services_of.get((address, services[address]))
             found.append(kept[0] if kept else self._make_services(address, services[address]))
         part = b',"known_services":{%s}' % b",".join(found)
-        return _keep_part(self._service_parts, id(services), part, services)
+        return self._service_parts.add(id(services), part, services)
 
     def _make_data_part(self, data: Mapping[int, int], logs: Mapping[int, KnownLog]) -> bytes:
         found = []
@@ -116,7 +125,7 @@ class StateEncoder:
             kept = self._data_of.get((address, mask, id(log)))
             found.append(kept[0] if kept else self._make_data(address, mask, log))
         part = b',"known_data":{%s}' % b",".join(found)
-        return _keep_part(self._data_parts, (id(data), id(logs)), part, (data, logs))
+        return self._data_parts.add((id(data), id(logs)), part, (data, logs))
 
     def _make_block_part(self, blocks: Mapping[int, int]) -> bytes:
         found = [
@@ -124,7 +133,7 @@ class StateEncoder:
             for address in self._in_order(blocks)
         ]
         part = b',"known_blocks":{%s}}' % b",".join(found)
-        return _keep_part(self._block_parts, id(blocks), part, blocks)
+        return self._block_parts.add(id(blocks), part, blocks)
 
     # --- what is known of one host ---
 
@@ -135,11 +144,12 @@ class StateEncoder:
         return self._services_of.add((address, mask), made)
 
     def _make_data(self, address: int, mask: int, log: KnownLog | None) -> bytes:
-        found = self._data_list(mask & self._before_log)
-        if log is not None:  # by far the longest, read seldom and then part of many states
-            found += _encode(log_data(log)) + b","
-        found += self._data_list(mask & ~self._before_log & ~(1 << LOG))
-        made = b'"%s":[%s]' % (self._ips[address], found[:-1])
+        found = [
+            self._data_list(mask & self._before_log),
+            b"" if log is None else log_json(log),
+            self._data_list(mask & ~self._before_log & ~(1 << LOG)),
+        ]
+        made = b'"%s":[%s]' % (self._ips[address], b",".join(filter(None, found)))
         return self._data_of.add((address, mask, id(log)), made, log)
 
     # --- lists ---
@@ -165,20 +175,16 @@ class StateEncoder:
         return self._host_lists.add(mask, b",".join(hosts))
 
     def _data_list(self, mask: int) -> bytes:
-        """Data other than logs, each with a comma behind it."""
+        """Data other than logs."""
         kept = self._data_lists.get(mask)
         if kept:
             return kept[0]
         data = self._labels.topology.data
         chosen = sorted([data[index] for index in iter_bits(mask)])
-        return self._data_lists.add(mask, b"".join([_encode(datum) + b"," for datum in chosen]))
+        return self._data_lists.add(mask, b",".join(map(_encode, chosen)))
 
     @cached_property
     def _before_log(self) -> int:
         """Mask of the data that come before a log."""
         data = self._labels.topology.data
         return mask_of(index for index, datum in enumerate(data) if datum < LOG_DATA)
-
-
-def _keep_part(kept: _Kept, key: Hashable, part: bytes, made_of: object = None) -> bytes:
-    return kept.add(key, part, made_of) if len(part) <= _MAX_PART_BYTES else part

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -52,6 +53,16 @@ class Position:
     known_services: Mapping[IP, tuple[Service | Word, ...]] = field(default_factory=_nothing)
     known_data: Mapping[IP, tuple[Data | Word, ...]] = field(default_factory=_nothing)
     known_blocks: Mapping[IP | Word, tuple[IP | Word, ...]] = field(default_factory=_nothing)
+
+    @cached_property
+    def has_chance(self) -> bool:
+        """Whether something in it is drawn anew for every episode."""
+        mappings = (self.known_services, self.known_data, self.known_blocks)
+        return (
+            Word.RANDOM in (*self.known_networks, *self.known_hosts, *self.controlled_hosts)
+            or any(Word.RANDOM in mapping for mapping in mappings)
+            or any(Word.RANDOM in items for mapping in mappings for items in mapping.values())
+        )
 
     @property
     def is_empty(self) -> bool:

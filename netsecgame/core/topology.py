@@ -23,7 +23,7 @@ from netsecgame.game_components import IP, Data, Network, Service
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.actions.indexed import IndexedAction, NumberedAction
     from netsecgame.core.scenario import AllowRule, Host, Interface, Router, Scenario
     from netsecgame.game_components import Action
 
@@ -97,7 +97,7 @@ class Topology:
         return {}
 
     @cached_property
-    def kept_numbers(self) -> dict[bool, dict[int, tuple[Action, IndexedAction]]]:
+    def kept_numbers(self) -> dict[bool, dict[int, NumberedAction]]:
         """Where they keep actions of an index with and without blocks; see `Labels.numbered`."""
         return {}
 

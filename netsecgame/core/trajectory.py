@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netsecgame.core.knowledge import KnownState, encode_state
-from netsecgame.game_components import Data, Service
+from netsecgame.game_components import IP, Data, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,12 +66,16 @@ class Trajectory:
         before = self.states[-1]
         if state is not before and isinstance(before, KnownState):
             before.forget_json()
-        if len(action.parameters) > _MAX_PARAMETERS_WITHOUT_TEXT:
-            self._text += _count_text(action)
-        if self.is_cut or len(self.actions) >= MAX_STEPS or self._text > MAX_TEXT:
+        self.add(action, reward, state, count_text(action))
+
+    def add(self, action: Action, reward: float, state: GameState, text: int) -> None:
+        """As `append`, for `text` that is counted; earlier states keep their JSON."""
+        self._text += text
+        actions = self.actions
+        if len(actions) >= MAX_STEPS or self._text > MAX_TEXT or self.is_cut:
             self.is_cut = True
             return
-        self.actions.append(action)
+        actions.append(action)
         self.rewards.append(reward)
         self.states.append(state)
 
@@ -148,10 +152,15 @@ def _action_form(action: Action) -> dict[str, Any]:
     }
 
 
-def _count_text(action: Action) -> int:
+def count_text(action: Action) -> int:
     """Characters in an action that an agent may choose."""
+    parameters = action.parameters
+    if len(parameters) <= _MAX_PARAMETERS_WITHOUT_TEXT:
+        return 0
     count = 0
-    for value in action.parameters.values():
+    for value in parameters.values():
+        if type(value) is IP:  # most are, and this is the cheaper question
+            continue
         if isinstance(value, Data):
             count += len(value.owner) + len(value.id) + len(value.type) + len(value.content)
         elif isinstance(value, Service):

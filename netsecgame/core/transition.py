@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, TypeAlias
 
 from netsecgame.core.actions import (
     block_ip,
@@ -15,15 +16,15 @@ from netsecgame.core.actions import (
 from netsecgame.game_components import ActionType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Mapping
 
     from netsecgame.core.actions.indexed import IndexedAction
     from netsecgame.core.knowledge import Knowledge
     from netsecgame.core.world_state import WorldState
 
-RULES: Mapping[
-    ActionType, Callable[[WorldState, Knowledge, IndexedAction, Hashable], Knowledge]
-] = {
+Rule: TypeAlias = Callable[["WorldState", "Knowledge", "IndexedAction", Hashable], "Knowledge"]
+
+RULES: Mapping[ActionType, Rule] = {
     ActionType.ScanNetwork: scan_network.apply,
     ActionType.FindServices: find_services.apply,
     ActionType.FindData: find_data.apply,
@@ -31,7 +32,6 @@ RULES: Mapping[
     ActionType.ExfiltrateData: exfiltrate_data.apply,
     ActionType.BlockIP: block_ip.apply,
 }
-
 
 #: The same by name: hashing a text is several times faster than hashing a member.
 RULE_BY_NAME = {kind.name: rule for kind, rule in RULES.items()}
@@ -41,7 +41,6 @@ def apply_action(
     truth: WorldState, known: Knowledge, action: IndexedAction, agent: Hashable
 ) -> Knowledge:
     """What the agent knows after a game action; the same object if nothing changed for it."""
-    source = action.source
-    if source < 0 or not known.controlled >> source & 1:
+    if not known.controlled & action.source_mask:
         return known
-    return RULE_BY_NAME[action.type._name_](truth, known, action, agent)
+    return RULE_BY_NAME[action.name](truth, known, action, agent)

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netsecgame.core.dynamics import Dynamics
 from netsecgame.core.episode import Episode
-from netsecgame.core.knowledge import KnownState
+from netsecgame.core.knowledge import KnownState, make_state
+from netsecgame.core.trajectory import count_text
 from netsecgame.core.transition import RULE_BY_NAME
 from netsecgame.errors import AlreadyRegisteredError, EpisodeOverError, RoleNotAvailableError
 from netsecgame.game_components import AgentRole, AgentStatus, GameState
 
 if TYPE_CHECKING:
     from netsecgame.core.action_index import ActionIndex
-    from netsecgame.core.actions.indexed import IndexedAction
+    from netsecgame.core.actions.indexed import IndexedAction, NumberedAction
     from netsecgame.core.episode import AgentId, Player
     from netsecgame.core.goal import Goal
     from netsecgame.core.task import GameSpec
@@ -130,7 +131,8 @@ class World:
             NotRegisteredError: If the agent is unknown.
             EpisodeOverError: If its episode has ended.
         """
-        return self._play(agent, action, self.dynamics.labels.index(action))
+        indexed = self.dynamics.labels.index(action)
+        return self._play(agent, (action, indexed, count_text(action)))
 
     def step_number(self, agent: AgentId, number: int) -> Transition:
         """As `step`, for an action of `action_index`, and faster.
@@ -141,44 +143,50 @@ class World:
             EpisodeOverError: If its episode has ended.
         """
         try:
-            action, indexed = self._numbers[number]
+            numbered = self._numbers[number]
         except KeyError:
-            action, indexed = self.dynamics.labels.numbered(number, self.action_index)
-        return self._play(agent, action, indexed)
+            numbered = self.dynamics.labels.numbered(number, self.action_index)
+        return self._play(agent, numbered)
 
-    def _play(self, agent: AgentId, action: Action, indexed: IndexedAction) -> Transition:
+    def _play(self, agent: AgentId, numbered: NumberedAction) -> Transition:
         """What `_play_in_full` does, without its calls, for a player that meets no special case."""
+        action, indexed, text = numbered
         episode, dynamics = self.episode, self.dynamics
-        player = episode.players.get(agent)
-        if player is None:
+        try:
+            player = episode.players[agent]
+        except KeyError:
             return self._play_in_full(agent, action, indexed)
-        truth = dynamics.truth
-        before = state = player.state
-        status = player.status
+        state, status, truth = player.state, player.status, dynamics.truth
         if (
             (status is not _WITH_TIMEOUT and status is not _WITHOUT_TIMEOUT)
             or not player.is_plain
+            or player.attack_succeeded is not None
             or truth.blocked
             or dynamics.has_chance
-            or player.attack_succeeded is not None
-            or not isinstance(before, KnownState)
-            or before.labels is not dynamics.labels
+            or type(state) is not KnownState
+            or state.labels is not dynamics.labels
         ):
             return self._play_in_full(agent, action, indexed)
-        known = before.knowledge
-        source = indexed.source
-        if source >= 0 and known.controlled >> source & 1:
-            after = RULE_BY_NAME[indexed.type._name_](truth, known, indexed, agent)
-            if after is not known:
-                state = player.state = KnownState(after, before.labels)
+        known = after = state.knowledge
+        if known.controlled & indexed.source_mask:
+            after = RULE_BY_NAME[indexed.name](truth, known, indexed, agent)
         steps = player.steps = player.steps + 1
         reward = player.reward = episode.rewards.step
-        player.trajectory.append(action, reward, state)
-        if (state is not before or steps == 1) and player.goal.is_reached(state):
+        if after is not known:
+            state.forget_json()
+            state = player.state = make_state(after, dynamics.labels)
+        player.trajectory.add(action, reward, state, text)
+        told = player.told
+        if (after is not known or steps == 1) and player.goal.is_reached(state):
             episode.end(player, AgentStatus.Success)
         elif player.max_steps is not None and steps >= player.max_steps:
             episode.end(player, AgentStatus.TimeoutReached)
-        return _new(Transition, (state, player.reward, player.status, player.is_settled))
+        elif told is not None and told[0] is state:
+            return told  # most actions change nothing; to make an equal answer takes a tenth longer
+        told = player.told = _new(
+            Transition, (state, player.reward, player.status, player.is_settled)
+        )
+        return told
 
     def _play_in_full(self, agent: AgentId, action: Action, indexed: IndexedAction) -> Transition:
         episode, dynamics = self.episode, self.dynamics

@@ -39,25 +39,15 @@ class WorldState:
         self.logs = LogBook(topology)
         self.refused: list[tuple[int, int]] = []
 
-    def connect(self, source: int, target: int) -> bool:
-        """Whether `source` reaches `target`; a refusal because of a block is remembered."""
-        if target < 0:
-            return False
-        if self.reach[source] >> target & 1:
-            return True
-        if self.blocked and self.blocked.get(source, 0) >> target & 1:
-            self.refused.append((source, target))
-        return False
-
-    def connect_all(self, source: int, targets: int) -> int:
-        """Mask of the `targets` that `source` reaches; refusals are remembered as in `connect`."""
+    def connect(self, source: int, targets: int) -> int:
+        """Mask of the `targets` that `source` reaches; refusals because of blocks are kept."""
         if self.blocked:
             denied = targets & ~self.reach[source] & self.blocked.get(source, 0)
             while denied:
                 lowest = denied & -denied
                 self.refused.append((source, lowest.bit_length() - 1))
                 denied ^= lowest
-        return targets & self.reach[source]
+        return self.reach[source] & targets
 
     def take_blamed(self) -> list[Hashable]:
         """The agents whose blocks refused a connection since the last call, one entry a refusal."""

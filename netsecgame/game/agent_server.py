@@ -25,6 +25,8 @@ from netsecgame.protocol.session import ServerSession, SessionState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from netsecgame.game.queues import Answer
+
 #: Put on the shared queue for a peer that hung up: it quits the game.
 QUIT_MESSAGE = Action(ActionType.QuitGame, {}).to_json()
 
@@ -45,6 +47,9 @@ _LINGER_S = 30.0
 
 _READ_BYTES = 65_536
 
+#: What is longer is written in pieces, which saves a copy where the event loop can do so.
+_MAX_JOINED_BYTES = 8_192
+
 
 class Closing(bytes):
     """An answer after which the server closes the connection."""
@@ -54,6 +59,7 @@ class _Output(Protocol):
     """What a connection writes to: an asyncio transport, or a StreamWriter."""
 
     def write(self, data: bytes, /) -> None: ...
+    def writelines(self, list_of_data: list[bytes], /) -> None: ...
     def write_eof(self) -> None: ...
     def can_write_eof(self) -> bool: ...
     def close(self) -> None: ...
@@ -167,7 +173,7 @@ class AgentConnection(asyncio.BufferedProtocol):
         self._is_held = True
         self._update_reading()
 
-    def deliver(self, reply_json: bytes | LongReply) -> None:
+    def deliver(self, reply_json: Answer) -> None:
         """Send the answer to the message that waits for one."""
         session = self._session
         if session is None or not session.is_awaiting_reply:
@@ -177,7 +183,7 @@ class AgentConnection(asyncio.BufferedProtocol):
             self._pieces = iter(reply_json)
             self._write_piece()
             return
-        session.send_reply(bytes(reply_json), close=isinstance(reply_json, Closing))
+        session.send_reply(reply_json, close=isinstance(reply_json, Closing))
         self._pump()
 
     def end(self, reason: str) -> None:
@@ -224,8 +230,11 @@ class AgentConnection(asyncio.BufferedProtocol):
         assert session is not None
         assert output is not None
         if not output.is_closing():
-            for reply in session.data_to_send():
-                output.write(reply)
+            pieces = session.data_to_send()
+            if sum(map(len, pieces)) > _MAX_JOINED_BYTES:
+                output.writelines(pieces)
+            elif pieces:
+                output.write(b"".join(pieces))
         if session.state is SessionState.CLOSED:
             self._part()
 

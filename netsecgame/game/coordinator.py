@@ -13,9 +13,11 @@ import logging
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import msgspec
+
 from netsecgame.core.episode import Episode
 from netsecgame.core.goal import Goal
-from netsecgame.core.knowledge import encode_state
+from netsecgame.core.knowledge import encode_in_pieces, encode_state
 from netsecgame.core.rng import RandomStreams
 from netsecgame.core.world import DEFAULT_SEED
 from netsecgame.errors import (
@@ -35,7 +37,7 @@ from netsecgame.game.agent_server import (
 from netsecgame.game.configuration_manager import ConfigurationManager
 from netsecgame.game.coroutines import finish_coroutine
 from netsecgame.game.lobby import Lobby, ResetDecision, ResetRequest
-from netsecgame.game.queues import ActionQueue, AnswerQueue, Peer
+from netsecgame.game.queues import ActionQueue, Answer, AnswerQueue, Peer
 from netsecgame.game.stopping import stop_on_signals
 from netsecgame.game.trajectories import TrajectoryStore
 from netsecgame.game_components import (
@@ -578,7 +580,7 @@ class GameCoordinator:
         status = player.status
         settled = self._episode.advance(agent, player, action, state, self._detection_rng)
         if player.status is status:
-            state_json = encode_state(state)
+            state_json = encode_in_pieces(state)
             self._answer(agent, encode_step_reply(agent, state_json, player.reward))
         else:
             self._park(agent, _Wait.FINAL_REWARD)
@@ -586,13 +588,13 @@ class GameCoordinator:
 
     # --- waiting and answering ---
 
-    def _answer(self, agent: Peer, reply: bytes | LongReply) -> None:
+    def _answer(self, agent: Peer, reply: Answer) -> None:
         self._parked.pop(agent, None)
         queue = self._agent_response_queues.get(agent)
         if isinstance(queue, AnswerQueue):
             queue.put_nowait(reply)
         elif queue is not None:
-            queue.put_nowait(reply if isinstance(reply, bytes) else bytes(reply))
+            queue.put_nowait(reply if isinstance(reply, bytes) else b"".join(reply))
 
     def _park(self, agent: Peer, reason: _Wait) -> None:
         self._parked[agent] = reason
@@ -653,7 +655,7 @@ class GameCoordinator:
             "max_steps": player.max_steps,
             "goal_description": self._describe_goal(role),
             "configuration_hash": self._config_hash,
-            "goal": player.goal.as_dict,
+            "goal": msgspec.Raw(player.goal.json),
             **(extras or {}),
         }
         return encode_reply(agent, status, state_json=encode_state(player.state), message=message)

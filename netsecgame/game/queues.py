@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Host and port of a connection.
 Peer: TypeAlias = tuple[str, int]
 
+#: A reply: whole, as pieces to be joined, or as pieces that are made while it is sent.
+Answer: TypeAlias = "bytes | list[bytes] | LongReply"
+
 #: Carries out the message of a peer if it can do so at once; tells whether it did.
 Take: TypeAlias = "Callable[[Peer, Any], bool]"
 
@@ -24,15 +27,15 @@ Take: TypeAlias = "Callable[[Peer, Any], bool]"
 class AnswerQueue(asyncio.Queue[bytes]):
     """The answers for one agent; each is handed on as it is put, without waiting for a task."""
 
-    def __init__(self, deliver: Callable[[bytes | LongReply], None]) -> None:
+    def __init__(self, deliver: Callable[[Answer], None]) -> None:
         super().__init__()
         self._deliver = deliver
 
-    def put_nowait(self, item: bytes | LongReply) -> None:
+    def put_nowait(self, item: Answer) -> None:
         """Hand on an answer."""
         self._deliver(item)
 
-    async def put(self, item: bytes | LongReply) -> None:
+    async def put(self, item: Answer) -> None:
         """Hand on an answer."""
         self._deliver(item)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -243,14 +243,28 @@ def encode_reply(
     return escape_end_marker(reply)
 
 
-def encode_step_reply(to_agent: tuple[str, int], state_json: bytes, reward: float) -> bytes:
-    """The same as `encode_reply` gives for a step after which the episode goes on.
+def encode_step_reply(
+    to_agent: tuple[str, int], state_json: Sequence[bytes], reward: float
+) -> list[bytes]:
+    """The same as `encode_reply` gives for a step after which the episode goes on, in pieces.
 
     That is: status OK, no end, no info and no message. This is the reply that is sent most; it
     takes a tenth of the time.
+
+    Args:
+        to_agent: Host and port of the peer.
+        state_json: What the agent knows, as the JSON of its `GameState`, in pieces none of which
+            ends inside a text.
+        reward: Of the step; an integer stays one.
+
+    Returns:
+        What is to be joined. The state is not copied: who can send pieces needs no copy of it.
     """
-    safe = escape_end_marker(state_json)
-    return b"".join((_head_of_step_reply(to_agent), safe, _tail_of_step_reply(reward)))
+    return [
+        _head_of_step_reply(to_agent),
+        *map(escape_end_marker, state_json),
+        _tail_of_step_reply(reward),
+    ]
 
 
 @lru_cache(1_024)

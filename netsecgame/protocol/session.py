@@ -134,11 +134,12 @@ class ServerSession:
             self.close()
         return frame
 
-    def send_reply(self, reply_json: bytes, *, close: bool = False) -> None:
+    def send_reply(self, reply_json: bytes | list[bytes], *, close: bool = False) -> None:
         """Answer the message handed out last.
 
         Args:
-            reply_json: The reply without the `EOF` marker, as `encode_reply` gives it.
+            reply_json: The reply without the `EOF` marker, as `encode_reply` gives it; or pieces of
+                it, as `encode_step_reply` does.
             close: Whether this is the connection's last reply.
 
         Raises:
@@ -152,7 +153,7 @@ class ServerSession:
         else:
             self._queue(reply_json)
 
-    def close(self, reply_json: bytes | None = None) -> None:
+    def close(self, reply_json: bytes | list[bytes] | None = None) -> None:
         """End the session from this side; a message handed out is not answered any more.
 
         Args:
@@ -167,7 +168,7 @@ class ServerSession:
         self._state = SessionState.CLOSING if self._outbox else SessionState.CLOSED
 
     def data_to_send(self) -> list[bytes]:
-        """Take what is to be sent to the peer, in order; one element a reply."""
+        """Take what is to be sent to the peer, in order."""
         outbox, self._outbox = self._outbox, []
         if self._state is SessionState.CLOSING:
             self._state = SessionState.CLOSED
@@ -181,8 +182,12 @@ class ServerSession:
         """The peer reads again; call `next_request` after it."""
         self._is_writing_paused = False
 
-    def _queue(self, reply_json: bytes) -> None:
-        self._outbox.append(reply_json + ProtocolConfig.END_OF_MESSAGE)
+    def _queue(self, reply_json: bytes | list[bytes]) -> None:
+        if isinstance(reply_json, list):
+            self._outbox += reply_json
+            self._outbox.append(ProtocolConfig.END_OF_MESSAGE)
+        else:
+            self._outbox.append(reply_json + ProtocolConfig.END_OF_MESSAGE)
 
 
 class ClientSession:

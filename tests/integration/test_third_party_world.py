@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netsecgame.game.coordinator import GameCoordinator
+from netsecgame.game.worlds.NetSecGame import NetSecGame
 from netsecgame.game_components import IP, Action, ActionType, AgentRole, GameState, Network
 from tests.integration.server import (
     CLIENT,
     IDLE,
     NONSENSE,
+    OUTSIDE,
     QUIT,
     SERVER,
     WIN,
@@ -27,6 +29,8 @@ from tests.integration.server import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from netsecgame.core.goal import Goal
+    from netsecgame.core.knowledge import KnownState
     from netsecgame.game.queues import Peer
     from tests.integration.server import Serve
 
@@ -114,6 +118,29 @@ async def test_world_of_plain_values_is_played_from_join_to_goal_and_again(serve
     await server.stop()
     (stored,) = (serve.folder / "trajectories").iterdir()
     assert len(json.loads(stored.read_text())["trajectory"]["states"]) == 3
+
+
+class GenerousWorld(NetSecGame):
+    """Every agent starts with the server, too."""
+
+    async def register_agent(
+        self, agent_id: Peer, agent_role: AgentRole, agent_initial_view: Any, agent_win_view: Any
+    ) -> tuple[KnownState, Goal]:
+        agent_initial_view["controlled_hosts"].append(IP(SERVER))
+        return await super().register_agent(
+            agent_id, agent_role, agent_initial_view, agent_win_view
+        )
+
+
+async def test_world_that_changes_the_start_of_the_task_starts_there(serve: Serve) -> None:
+    server = await serve(world=GenerousWorld)
+    client = await server.connect()
+    joined = await client.ask(join())
+    again = await client.ask(reset())
+
+    for reply in (joined, again):
+        hosts = {host["ip"] for host in reply["observation"]["state"]["controlled_hosts"]}
+        assert hosts == {OUTSIDE, CLIENT, SERVER}
 
 
 class SlowWorld(PlainWorld):

@@ -242,10 +242,10 @@ def test_encode_step_reply_is_what_encode_reply_gives(
     to_agent: tuple[str, int], state: dict[str, Any], reward: float
 ) -> None:
     state_json = json.dumps(state, ensure_ascii=False).encode()
+    expected = encode_reply(to_agent, GameStatus.OK, state_json=state_json, reward=reward)
 
-    encoded = encode_step_reply(to_agent, state_json, reward)
-
-    assert encoded == encode_reply(to_agent, GameStatus.OK, state_json=state_json, reward=reward)
+    for pieces in ([state_json], [state_json[:1], state_json[1:-1], state_json[-1:]]):
+        assert b"".join(encode_step_reply(to_agent, pieces, reward)) == expected
 
 
 @pytest.mark.parametrize("name", ["GEOFF", "EOF", "EOFEOF", "\\EOF", "îOF"])

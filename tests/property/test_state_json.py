@@ -18,10 +18,10 @@ scenarios = st.sampled_from(list_scenarios())
 seeds = st.integers(0, 2**32)
 
 ENOUGH: dict[str, int] = {}
-#: There is never room for two fragments, and no part is kept.
-NOTHING = {"_MAX_KEPT_BYTES": 1, "_MAX_KEPT_LOG_BYTES": 1, "_MAX_PART_BYTES": 1}
+#: There is never room for two fragments, and all stay in pieces.
+NOTHING = {"_MAX_KEPT_BYTES": 1, "_MAX_KEPT_LOG_BYTES": 1, "_MAX_JOINED_BYTES": 1}
 #: Fragments come and go all the time.
-LITTLE = {"_MAX_KEPT_BYTES": 3_000, "_MAX_KEPT_LOG_BYTES": 3_000, "_MAX_PART_BYTES": 600}
+LITTLE = {"_MAX_KEPT_BYTES": 3_000, "_MAX_KEPT_LOG_BYTES": 3_000, "_MAX_JOINED_BYTES": 600}
 
 
 def plain(state: GameState) -> GameState:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def apply(truth: WorldState, known: Knowledge, action: IndexedAction, agent: Hashable) -> Knowledge:
     """The target and the blocked address no longer reach each other, until the next reset."""
     target, blocked = action.target, action.item
-    if not known.controls(target) or target == blocked:
+    if not known.controlled & action.targets or target == blocked:
         return known
-    if not truth.connect(action.source, target):
+    if not truth.connect(action.source, action.targets):
         return known
     if action.outsider is not None:
         blocked = truth.labels.admit_outsider(action.outsider)
     if blocked < 0:
         return known
     truth.block(target, blocked, agent)
-    truth.logs.write(1 << target, action.log_entry)
+    truth.logs.write(action.targets, action.log_entry)
     return known.with_blocks(target, 1 << blocked).with_blocks(blocked, 1 << target)

@@ -19,11 +19,11 @@ def apply(
 ) -> Knowledge:
     """The datum that the source holds is from now on held, and known, on the target too."""
     source, target, datum = action.source, action.target, action.item
-    if not known.controls(target) or not truth.connect(source, target):
+    if not known.controlled & action.targets or not truth.connect(source, action.targets):
         return known
     if datum < 0 or not known.data.get(source, 0) >> datum & 1:
         return known
-    truth.logs.write(1 << target, action.log_entry)
+    truth.logs.write(action.targets, action.log_entry)
     if not truth.data_on(source) >> datum & 1:
         return known
     if datum == LOG:

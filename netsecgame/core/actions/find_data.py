@@ -16,11 +16,11 @@ def apply(
     truth: WorldState, known: Knowledge, action: IndexedAction, _agent: Hashable
 ) -> Knowledge:
     """The target's data, its log and the blocks on it become known, if it is controlled."""
-    target = action.target
-    if not truth.connect(action.source, target):
+    target, targets = action.target, action.targets
+    if not truth.connect(action.source, targets):
         return known
-    truth.logs.write(1 << target, action.log_entry)
-    if not known.controls(target):
+    truth.logs.write(targets, action.log_entry)
+    if not known.controlled & targets:
         return known
     held = truth.data_on(target)
     known = known.with_log(target, truth.read_log(target), held)

@@ -16,13 +16,13 @@ def apply(
     truth: WorldState, known: Knowledge, action: IndexedAction, _agent: Hashable
 ) -> Knowledge:
     """The target's services become known: all if it is controlled, else those not local to it."""
-    target = action.target
-    if not truth.connect(action.source, target):
+    target, targets = action.target, action.targets
+    if not truth.connect(action.source, targets):
         return known
-    truth.logs.write(1 << target, action.log_entry)
+    truth.logs.write(targets, action.log_entry)
     topology = truth.topology
     services = topology.services_of[target]
-    if not known.controls(target):
+    if not known.controlled & targets:
         services &= topology.open_services
     if not services:
         return known

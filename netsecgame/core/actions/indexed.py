@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netsecgame.game_components import ActionType
 
@@ -10,9 +11,14 @@ if TYPE_CHECKING:
     from netsecgame.core.addressing import Labels
     from netsecgame.game_components import IP, Action
 
+_set = object.__setattr__
 
-class IndexedAction(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class IndexedAction:
     """A game action whose parts are looked up; -1 stands for what does not exist.
+
+    It is made once and played often, so it has ready what every step asks for.
 
     Attributes:
         type: Which action.
@@ -22,6 +28,9 @@ class IndexedAction(NamedTuple):
             ExfiltrateData: data index. BlockIP: address index of the blocked host. Else 0.
         log_entry: What the devices it acts on note in their logs.
         outsider: BlockIP: the blocked host's address, if the world has no index for it yet.
+        name: Of its type; what `transition.RULE_BY_NAME` has its rule under.
+        source_mask: The source host as a mask; empty if it does not exist.
+        targets: Mask of the addresses it acts on: of the target host, or those in the network.
     """
 
     type: ActionType
@@ -30,6 +39,23 @@ class IndexedAction(NamedTuple):
     item: int = 0
     log_entry: str = ""
     outsider: IP | None = None
+    name: str = field(init=False, repr=False, compare=False)
+    source_mask: int = field(init=False, repr=False, compare=False)
+    targets: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "name", self.type._name_)
+        _set(self, "source_mask", _mask(self.source))
+        is_scan = self.type is ActionType.ScanNetwork
+        _set(self, "targets", self.item if is_scan else _mask(self.target))
+
+
+#: An action of an index, the same in indices, and its text as `trajectory.count_text` counts it.
+NumberedAction: TypeAlias = tuple["Action", IndexedAction, int]
+
+
+def _mask(address: int) -> int:
+    return 1 << address if address >= 0 else 0
 
 
 def index_action(action: Action, labels: Labels) -> IndexedAction:

@@ -16,8 +16,6 @@ def apply(
     truth: WorldState, known: Knowledge, action: IndexedAction, _agent: Hashable
 ) -> Knowledge:
     """Every existing address in the network that the source reaches becomes known, and logs it."""
-    found = truth.connect_all(action.source, action.item)
+    found = truth.connect(action.source, action.targets)
     truth.logs.write(found, action.log_entry)
-    if not found & ~known.hosts:
-        return known
-    return known.with_hosts(found)
+    return known.with_hosts(found) if found & ~known.hosts else known

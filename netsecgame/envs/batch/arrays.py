@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -57,12 +57,18 @@ class Role(NamedTuple):
         )
 
 
-#: The attacker's, the defender's (the attacker's once more without one), and who defends.
-Roles: TypeAlias = tuple[Role, Role, int]
+class Roles(NamedTuple):
+    """Who plays.
 
-#: Memory for one thread: whom each address is cut off from, (A, K); a mask of nothing; type,
-#: source, target and item of an action; and no numbers at all.
-Scratch: TypeAlias = "tuple[Words, Words, NDArray[np.int64], NDArray[np.int32]]"
+    Attributes:
+        attacker: The attacker's role.
+        defender: The defender's; the attacker's once more without one.
+        who: Who defends.
+    """
+
+    attacker: Role
+    defender: Role
+    who: int
 
 
 class Envs(NamedTuple):

@@ -12,7 +12,7 @@ from netsecgame.core.addressing import Labels
 from netsecgame.core.dynamics import compile_game
 from netsecgame.core.knowledge import KnownState
 from netsecgame.core.world import default_seed
-from netsecgame.envs.batch.arrays import NOBODY, RANDOM, SCRIPTED, Envs, Results, Role
+from netsecgame.envs.batch.arrays import NOBODY, RANDOM, SCRIPTED, Envs, Results, Role, Roles
 from netsecgame.envs.batch.draws import first_words
 from netsecgame.envs.batch.layout import StateLayout
 from netsecgame.envs.batch.positions import compile_position
@@ -205,7 +205,7 @@ class BatchedWorld:
         self.backend, make = _find_kernel(backend)
         self._kernel: Kernel = make(
             self._tables,
-            (compiled[0], compiled[-1], opponent),
+            Roles(compiled[0], compiled[-1], opponent),
             self._envs,
             self._results,
             attacker_rewards(spec),

@@ -16,7 +16,7 @@ from netsecgame.core.knowledge import Knowledge
 from netsecgame.core.topology import LOG, LOG_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class StateLayout:
             ranks = iter_bits(bits >> first & ((1 << len(order)) - 1))
             return mask_of(order[rank] for rank in ranks)
 
-        def each(firsts: Sequence[int], orders: Sequence[Sequence[int]]) -> Mapping[int, int]:
+        def each(firsts: Sequence[int], orders: Sequence[Sequence[int]]) -> dict[int, int]:
             masks = {
                 index.addresses[rank]: field(first, orders[rank])
                 for rank, first in enumerate(firsts)

@@ -1,11 +1,10 @@
 """The rules for one environment after another, compiled to machine code.
 
-Written like the rules in `netsecgame.core.actions`, on words instead of masks. Only this module
-imports numba. Words are unsigned and places signed; they are never mixed in arithmetic, because the
-result would be a float.
+Written like the rules in `netsecgame.core.actions`, on words instead of masks. Words are unsigned
+and places signed; they are never mixed in arithmetic, because the result would be a float.
 
-It is one file because what numba keeps of a function for the next process it throws away only when
-the function's own file has changed, not when that of a function it calls has.
+`batch` and `scratch` are blocks (`numba_memory`) of the tuples of `numba_backend`, and so are the
+members of `batch`: `t` is its tables.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from llvmlite import ir as llvm  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -27,23 +27,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from netsecgame.envs.batch.arrays import Envs, Results, Roles, Scratch
-    from netsecgame.envs.batch.tables import Tables
-
     _F = TypeVar("_F", bound=Callable[..., Any])
 
+    def entry(function: _F) -> _F:
+        """A function in machine code that Python calls; kept for the next process."""
+
     def compiled(function: _F) -> _F:
-        """A function in machine code."""
+        """A function in machine code that only others call."""
 
     def inlined(function: _F) -> _F:
-        """A function that becomes part of the compiled ones that call it."""
+        """A function that becomes part of those that call it."""
 
 else:
     # Nothing here makes arrays, so nothing needs their reference counts: without them the code is
     # several times faster.
-    compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-    # The tables are passed by value, a hundred words and more: not where it happens all the time.
-    inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+    _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+    _INNER = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    entry = njit(cache=True, **_OPTIONS)
+    compiled = njit(**_INNER)
+    inlined = njit(forceinline=True, **_INNER)
 
 # As numpy's integers: with Python's, every function is compiled once for each of them.
 _BLOCK_IP, _EXFILTRATE_DATA, _EXPLOIT_SERVICE, _FIND_DATA, _FIND_SERVICES, _SCAN_NETWORK = (
@@ -92,6 +94,22 @@ def _lowest_bit(_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
+@intrinsic
+def _write_flags(_context: Any, flags: Any, first: Any, word: Any) -> Any:
+    """Write 64 flags, from `first` on: the bits of a word."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        array = context.make_array(kind)(context, builder, arguments[0])
+        octets = llvm.VectorType(llvm.IntType(8), 64)
+        bits = builder.bitcast(arguments[2], llvm.VectorType(llvm.IntType(1), 64))
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), octets.as_pointer())
+        builder.store(builder.zext(bits, octets), place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(flags, types.int64, types.uint64), generate
+
+
 @inlined
 def _has(row, bit):
     return (row[bit >> 6] >> np.uint64(bit & 63)) & _ONE != _ZERO
@@ -115,6 +133,14 @@ def _part(row, first, part, width):
 @inlined
 def _add_part(row, first, part, word):
     row[(first >> 6) + part] |= word << np.uint64(first & 63)
+
+
+@inlined
+def _add_bits(row, first, word):
+    """Set the bits of a word in a row, from any bit on; a word more than they need is touched."""
+    place, shift = first >> 6, np.uint64(first & 63)
+    row[place] |= word << shift
+    row[place + 1] |= (word >> _ONE) >> (np.uint64(63) - shift)  # no shift by 64: it has no result
 
 
 @inlined
@@ -248,16 +274,13 @@ def _find_data(t, state, truth, target):
 
 
 @compiled
-def _find_cuts(t, state, cuts):
-    """By address, whom it is known to be cut off from, either way; whether there is anybody.
-
-    Not to be called without blocks: `cuts` is nothing then.
-    """
+def _find_cuts(t, cuts, state):
+    """By address, whom it is known to be cut off from, either way; whether there is anybody."""
     for address in range(t.addresses):
         for part in range(t.address_words):
             cuts[address, part] = _ZERO
     is_any = False
-    for address in range(t.addresses):
+    for address in range(len(t.blocks_bit)):
         for part in range(t.address_words):
             word = _part(state, t.blocks_bit[address], part, t.addresses)
             cuts[address, part] |= word
@@ -270,157 +293,136 @@ def _find_cuts(t, state, cuts):
 
 
 @inlined
-def _is_cut(cuts, one, other):
-    return (cuts[one, other >> 6] >> np.uint64(other & 63)) & _ONE != _ZERO
-
-
-@compiled
-def _count_services(t, state, target):
+def _count_field(state, first, width):
     count = _ZERO
-    for chunk in range(t.chunk_first[target], t.chunk_first[target + 1]):
-        count += _count_bits(state[t.chunk_word[chunk]] & t.chunk_all[chunk])
+    for part in range((width + 63) >> 6):
+        count += _count_bits(_part(state, first, part, width))
     return np.int64(count)
 
 
 @inlined
 def _count_data(t, state, address):
-    count = _ZERO
-    for part in range(t.data_words):
-        count += _count_bits(_part(state, t.data_bit[address], part, t.data))
-    return np.int64(count)
+    return _count_field(state, t.data_bit[address], t.data)
 
 
 @inlined
-def _count_field(state, first, width, minus):
-    """The set bits of a field, without those of a mask."""
-    count = _ZERO
-    for part in range((width + 63) >> 6):
-        count += _count_bits(_part(state, first, part, width) & ~minus[part])
-    return np.int64(count)
-
-
-@inlined
-def _nth_of_field(state, first, width, minus, n):
-    """The n-th set bit of a field, not counting those of a mask."""
-    for part in range((width + 63) >> 6):
-        word = _part(state, first, part, width) & ~minus[part]
-        count = np.int64(_count_bits(word))
-        if n < count:
-            return part * 64 + _nth(word, n)
+def _nth_of(words, n):
+    """The n-th set bit."""
+    word = 0
+    count = np.int64(_count_bits(words[0]))
+    while n >= count:
         n -= count
-    return -1
+        word += 1
+        count = np.int64(_count_bits(words[word]))
+    return word * 64 + _nth(words[word], n)
 
 
 @compiled
-def _count_row(t, state, kind, source, cuts, nothing):
-    """How many actions of a type are legal from a source that is allowed."""
-    if kind == _SCAN_NETWORK:
-        return _count_field(state, t.networks_bit, t.networks, nothing)
-    if kind == _FIND_SERVICES:
-        return _count_field(state, t.hosts_bit, t.addresses, cuts[source])
-    if kind == _FIND_DATA:
-        return 1
-    count = 0
-    if kind == _EXPLOIT_SERVICE:
-        for target in range(t.addresses):
-            if not _is_cut(cuts, source, target):
-                count += _count_services(t, state, target)
-        return count
+def _add_field(state, bit, width, row, first):
+    for part in range((width + 63) >> 6):
+        _add_bits(row, first + part * 64, _part(state, bit, part, width))
+
+
+@compiled
+def _add_row(t, scratch, state, kind, source, first):
+    """Set the bits of the legal actions of a type from a source, from bit `first` of `legal` on."""
+    row, cuts = scratch.legal, scratch.cuts
     if kind == _EXFILTRATE_DATA:
-        items = _count_data(t, state, source)
-        if items == 0:
-            return 0
-        targets = _count_field(state, t.controlled_bit, t.addresses, cuts[source])
-        if _has(state, t.controlled_bit + source) and not _is_cut(cuts, source, source):
-            targets -= 1
-        return items * targets
-    for target in range(t.addresses):
-        if _has(state, t.controlled_bit + target) and not _is_cut(cuts, source, target):
-            count += _count_others(t, state, target, cuts)
-    return count
+        if _count_data(t, state, source) == 0:
+            return
+        for part in range(t.address_words):
+            targets = _part(state, t.controlled_bit, part, t.addresses) & ~cuts[source, part]
+            while targets != _ZERO:
+                target = part * 64 + np.int64(_lowest_bit(targets))
+                targets &= targets - _ONE
+                if target != source:
+                    _add_field(state, t.data_bit[source], t.data, row, first + target * t.data)
+        return
+    if not _has(state, t.controlled_bit + source):
+        return
+    if kind == _EXPLOIT_SERVICE:
+        for run in range(len(t.run_word)):
+            known = state[t.run_word[run]] & t.run_bits[run]
+            _add_bits(row, first + t.run_place[run], known >> _lowest_bit(t.run_bits[run]))
+        for part in range(t.address_words):
+            others = cuts[source, part]
+            while others != _ZERO:
+                target = part * 64 + np.int64(_lowest_bit(others))
+                others &= others - _ONE
+                for place in range(t.place_first[target], t.place_first[target + 1]):
+                    row[(first + place) >> 6] &= ~(_ONE << np.uint64((first + place) & 63))
+    elif kind == _FIND_DATA:
+        _set(row, first + source)
+    elif kind == _FIND_SERVICES:
+        for part in range(t.address_words):
+            hosts = _part(state, t.hosts_bit, part, t.addresses) & ~cuts[source, part]
+            _add_bits(row, first + part * 64, hosts)
+    elif kind == _SCAN_NETWORK:
+        _add_field(state, t.networks_bit, t.networks, row, first)
+    else:
+        for part in range(t.address_words):
+            targets = _part(state, t.controlled_bit, part, t.addresses) & ~cuts[source, part]
+            while targets != _ZERO:
+                target = part * 64 + np.int64(_lowest_bit(targets))
+                targets &= targets - _ONE
+                start = first + target * t.addresses
+                for other in range(t.address_words):
+                    hosts = _part(state, t.hosts_bit, other, t.addresses) & ~cuts[target, other]
+                    if other == target >> 6:
+                        hosts &= ~(_ONE << np.uint64(target & 63))
+                    _add_bits(row, start + other * 64, hosts)
+
+
+@inlined
+def _write_row(t, scratch, state, kind, source):
+    """Make `legal` the legal actions of a type from a source; returns how many words those take."""
+    width = t.addresses * t.addresses if kind == _BLOCK_IP else t.per_source[kind]
+    words = (width + 63) >> 6
+    for word in range(words + 1):
+        scratch.legal[word] = _ZERO
+    _add_row(t, scratch, state, kind, source, 0)
+    return words
 
 
 @compiled
-def _count_others(t, state, target, cuts):
-    """How many hosts could be blocked from a target."""
-    others = _count_field(state, t.hosts_bit, t.addresses, cuts[target])
-    if _has(state, t.hosts_bit + target) and not _is_cut(cuts, target, target):
-        others -= 1
-    return others
+def _count_row(t, scratch, state, kind, source):
+    """How many actions of a type are legal from a source; `legal` is those then."""
+    count = _ZERO
+    for word in range(_write_row(t, scratch, state, kind, source)):
+        count += _count_bits(scratch.legal[word])
+    return np.int64(count)
 
 
-@inlined
-def _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n):
-    """Target and item of the n-th legal action of a type from a source."""
-    if kind == _SCAN_NETWORK:
-        return -1, _nth_of_field(state, t.networks_bit, t.networks, nothing, n)
-    if kind == _FIND_SERVICES:
-        return _nth_of_field(state, t.hosts_bit, t.addresses, cuts[source], n), -1
-    if kind == _FIND_DATA:
-        return source, -1
-    if kind == _EXPLOIT_SERVICE and not has_cuts:
-        for word in range(len(t.service_bits)):
-            known = state[word] & t.service_bits[word]
-            count = np.int64(_count_bits(known))
-            if n < count:
-                place = t.place_of_bit[word * 64 + _nth(known, n)]
-                return t.place_target[place], place
-            n -= count
-    for target in range(t.addresses):
-        if has_cuts and _is_cut(cuts, source, target):
-            continue
-        if kind == _EXPLOIT_SERVICE:
-            count = _count_services(t, state, target)
-            if n < count:
-                for place in range(t.place_first[target], t.place_first[target + 1]):
-                    if _has(state, t.place_bit[place]):
-                        if n == 0:
-                            return target, place
-                        n -= 1
-            n -= count
-            continue
-        if not _has(state, t.controlled_bit + target):
-            continue
-        if kind == _EXFILTRATE_DATA:
-            if target == source:
-                continue
-            count = _count_data(t, state, source)
-            if n < count:
-                return target, _nth_of_field(state, t.data_bit[source], t.data, nothing, n)
-        else:
-            count = _count_others(t, state, target, cuts)
-            if n < count:
-                before = 0
-                if _has(state, t.hosts_bit + target) and not _is_cut(cuts, target, target):
-                    for part in range((target >> 6) + 1):
-                        word = _part(state, t.hosts_bit, part, t.addresses) & ~cuts[target, part]
-                        if part == target >> 6:
-                            word &= (_ONE << np.uint64(target & 63)) - _ONE
-                        before += np.int64(_count_bits(word))
-                    if n >= before:
-                        n += 1  # the target itself is left out
-                return target, _nth_of_field(state, t.hosts_bit, t.addresses, cuts[target], n)
-        n -= count
-    return -1, -1
+@compiled
+def _count_exfiltrations(t, scratch, state, source):
+    """The same for exfiltration, without writing them."""
+    items = _count_data(t, state, source)
+    if items == 0:
+        return 0
+    targets = _ZERO
+    for part in range(t.address_words):
+        word = _part(state, t.controlled_bit, part, t.addresses) & ~scratch.cuts[source, part]
+        if part == source >> 6:
+            word &= ~(_ONE << np.uint64(source & 63))
+        targets += _count_bits(word)
+    return items * np.int64(targets)
 
 
-@inlined
-def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
-    """A legal action drawn from all of them: type, source, target and item; type -1 for none."""
-    has_cuts = _find_cuts(t, state, cuts) if t.has_blocks else False
-    sources = _count_field(state, t.controlled_bit, t.addresses, nothing)
-    counts = (0, 0, 0, 0, 0, 0)
-    total = 0
+@compiled
+def _choose(t, scratch, state, streams, stream, with_blocks):
+    """A legal action drawn from all of them: type, source, place; type -1 for none."""
+    has_cuts = t.has_blocks and _find_cuts(t, scratch.cuts, state)
+    sources = _count_field(state, t.controlled_bit, t.addresses)
     # Without cuts every source has the same choice, but for exfiltration.
-    block = exfiltrate = exploit = services = networks = 0
+    block = exfiltrate = exploit = services = 0
     if has_cuts:
         for address in range(t.addresses):
-            exfiltrate += _count_row(t, state, _EXFILTRATE_DATA, address, cuts, nothing)
+            exfiltrate += _count_exfiltrations(t, scratch, state, address)
             if _has(state, t.controlled_bit + address):
-                exploit += _count_row(t, state, _EXPLOIT_SERVICE, address, cuts, nothing)
-                services += _count_row(t, state, _FIND_SERVICES, address, cuts, nothing)
+                exploit += _count_row(t, scratch, state, _EXPLOIT_SERVICE, address)
+                services += _count_row(t, scratch, state, _FIND_SERVICES, address)
                 if with_blocks:
-                    block += _count_row(t, state, _BLOCK_IP, address, cuts, nothing)
+                    block += _count_row(t, scratch, state, _BLOCK_IP, address)
     else:
         known_services = known_data = _ZERO
         for word in range(len(t.service_bits)):
@@ -434,16 +436,15 @@ def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
                 while word != _ZERO:
                     exfiltrate -= _count_data(t, state, part * 64 + np.int64(_lowest_bit(word)))
                     word &= word - _ONE
-        hosts = _count_field(state, t.hosts_bit, t.addresses, nothing)
+        hosts = _count_field(state, t.hosts_bit, t.addresses)
         services = sources * hosts
         if with_blocks:
             block = sources * sources * (hosts - 1)  # whoever is controlled is known too
-    networks = sources * _count_field(state, t.networks_bit, t.networks, nothing)
+    networks = sources * _count_field(state, t.networks_bit, t.networks)
     counts = (block, exfiltrate, exploit, sources, services, networks)
-    for kind in range(6):
-        total += counts[kind]
+    total = block + exfiltrate + exploit + sources + services + networks
     if total == 0:
-        return -1, -1, -1, -1
+        return -1, -1, -1
     n = _below(streams, stream, total)
     kind = 0
     while n >= counts[kind]:
@@ -453,51 +454,25 @@ def _choose_legal(t, state, streams, stream, with_blocks, cuts, nothing):
     if not has_cuts and kind != _EXFILTRATE_DATA:
         per_source, _ = _divide(counts[kind], sources)
         nth_source, n = _divide(n, per_source)
-        source = _nth_of_field(state, t.controlled_bit, t.addresses, nothing, nth_source)
+        for part in range(t.address_words):
+            word = _part(state, t.controlled_bit, part, t.addresses)
+            count = np.int64(_count_bits(word))
+            if nth_source < count:
+                source = part * 64 + _nth(word, nth_source)
+                break
+            nth_source -= count
     else:
         while True:
             source += 1
-            if not has_cuts:
-                others = sources - np.int64(_has(state, t.controlled_bit + source))
-                count = _count_data(t, state, source) * others
-            elif kind == _EXFILTRATE_DATA or _has(state, t.controlled_bit + source):
-                count = _count_row(t, state, kind, source, cuts, nothing)
+            if kind == _EXFILTRATE_DATA:
+                count = _count_exfiltrations(t, scratch, state, source)
             else:
-                count = 0
+                count = _count_row(t, scratch, state, kind, source)
             if n < count:
                 break
             n -= count
-    target, item = _nth_of_row(t, state, kind, source, has_cuts, cuts, nothing, n)
-    return kind, source, target, item
-
-
-@compiled
-def _choose(t, states, streams, stream, with_blocks, scratch, first, end, actions):
-    """Choose for the environments from `first` to before `end`.
-
-    Writes numbers if there is room for them, else type, source, target and item into `chosen`.
-    """
-    cuts, nothing, chosen, _ = scratch
-    for i in range(first, end):
-        kind, source, target, item = _choose_legal(
-            t, states[i], streams[i], stream, with_blocks, cuts, nothing
-        )
-        if len(actions):
-            actions[i] = 0 if kind < 0 else _number_of(t, kind, source, target, item)
-        else:
-            chosen[0], chosen[1], chosen[2], chosen[3] = kind, source, target, item
-
-
-@inlined
-def _number_of(t, kind, source, target, item):
-    place = target
-    if kind in (_SCAN_NETWORK, _EXPLOIT_SERVICE):
-        place = item
-    elif kind == _EXFILTRATE_DATA:
-        place = target * t.data + item
-    elif kind == _BLOCK_IP:
-        place = target * t.addresses + item
-    return t.section_starts[kind] + source * t.per_source[kind] + place
+    _write_row(t, scratch, state, kind, source)
+    return kind, source, _nth_of(scratch.legal, n)
 
 
 @inlined
@@ -509,76 +484,55 @@ def _divide(number, by):
 
 
 @inlined
+def _aim(t, kind, place):
+    """Target and item of a place among the numbers of a type and a source."""
+    if kind == _SCAN_NETWORK:
+        return -1, place
+    if kind == _EXPLOIT_SERVICE:
+        return t.place_target[place], place
+    if kind == _EXFILTRATE_DATA:
+        return _divide(place, t.data)
+    if kind == _BLOCK_IP:
+        return _divide(place, t.addresses)
+    return place, -1
+
+
+@inlined
 def _parts_of(t, number):
     """Type, source, target and item of a number."""
     kind = 5
     while number < t.section_starts[kind] or t.per_source[kind] == 0:
         kind -= 1
     source, place = _divide(number - t.section_starts[kind], t.per_source[kind])
-    if kind == _SCAN_NETWORK:
-        return kind, source, -1, place
-    if kind == _EXPLOIT_SERVICE:
-        return kind, source, t.place_target[place], place
-    if kind == _EXFILTRATE_DATA:
-        target, item = _divide(place, t.data)
-        return kind, source, target, item
-    if kind == _BLOCK_IP:
-        target, item = _divide(place, t.addresses)
-        return kind, source, target, item
-    return kind, source, place, -1
+    target, item = _aim(t, kind, place)
+    return kind, source, target, item
 
 
 @compiled
-def _write_mask(t, state, with_blocks, cuts, nothing, flags):
+def _write_mask(t, scratch, state, flags):
     """One flag for every number, set if the action is legal."""
-    for number in range(t.size):
-        flags[number] = False
-    has_cuts = _find_cuts(t, state, cuts) if t.has_blocks else False
+    legal = scratch.legal
+    for word in range((t.size >> 6) + 2):
+        legal[word] = _ZERO
+    if t.has_blocks:
+        _find_cuts(t, scratch.cuts, state)
     for source in range(t.addresses):
-        items = _count_data(t, state, source)
-        if items:
-            first = t.section_starts[_EXFILTRATE_DATA] + source * t.per_source[_EXFILTRATE_DATA]
-            for target in range(t.addresses):
-                if target == source or not _has(state, t.controlled_bit + target):
-                    continue
-                if has_cuts and _is_cut(cuts, source, target):
-                    continue
-                _flag(state, t.data_bit[source], t.data, nothing, flags, first + target * t.data)
-        if not _has(state, t.controlled_bit + source):
-            continue
-        first = t.section_starts[_SCAN_NETWORK] + source * t.per_source[_SCAN_NETWORK]
-        _flag(state, t.networks_bit, t.networks, nothing, flags, first)
-        first = t.section_starts[_FIND_SERVICES] + source * t.per_source[_FIND_SERVICES]
-        _flag(state, t.hosts_bit, t.addresses, cuts[source], flags, first)
-        first = t.section_starts[_FIND_DATA] + source * t.per_source[_FIND_DATA]
-        flags[first + source] = True
-        first = t.section_starts[_EXPLOIT_SERVICE] + source * t.per_source[_EXPLOIT_SERVICE]
-        for word in range(len(t.service_bits)):
-            known = state[word] & t.service_bits[word]
-            while known != _ZERO:
-                place = t.place_of_bit[word * 64 + np.int64(_lowest_bit(known))]
-                flags[first + place] = not (
-                    has_cuts and _is_cut(cuts, source, t.place_target[place])
-                )
-                known &= known - _ONE
-        if not with_blocks:
-            continue
-        first = t.section_starts[_BLOCK_IP] + source * t.per_source[_BLOCK_IP]
-        for target in range(t.addresses):
-            if _has(state, t.controlled_bit + target) and not _is_cut(cuts, source, target):
-                start = first + target * t.addresses
-                _flag(state, t.hosts_bit, t.addresses, cuts[target], flags, start)
-                flags[start + target] = False
-
-
-@inlined
-def _flag(state, first, width, minus, flags, start):
-    """Set the flags of the set bits of a field, without those of a mask."""
-    for part in range((width + 63) >> 6):
-        word = _part(state, first, part, width) & ~minus[part]
-        while word != _ZERO:
-            flags[start + part * 64 + np.int64(_lowest_bit(word))] = True
-            word &= word - _ONE
+        # Whoever is not controlled is a source of exfiltration only.
+        for kind in range(_EXPLOIT_SERVICE if not _has(state, t.controlled_bit + source) else 6):
+            width = t.per_source[kind]
+            if width > 0:
+                first = t.section_starts[kind] + source * width
+                _add_row(t, scratch, state, kind, source, first)
+    for first in range(0, t.size - 63, 64):
+        _write_flags(flags, first, legal[first >> 6])
+    if t.size >= 64:
+        first = t.size - 64
+        place, shift = first >> 6, np.uint64(first & 63)
+        word = legal[place] >> shift | (legal[place + 1] << _ONE) << (np.uint64(63) - shift)
+        _write_flags(flags, first, word)
+    else:
+        for number in range(t.size):
+            flags[number] = _has(legal, number)
 
 
 # --- episodes -------------------------------------------------------------------------------------
@@ -626,35 +580,25 @@ def _draw_start(t, role, row, streams):
 
 
 @compiled
+def _draw_goal(role, row, streams):
+    _draw(role.goal_base, role.goal_operations, role.goal_bits, row, streams, _GOAL)
+
+
+@compiled
 def _begin(t, roles, envs, i):
     """Begin a new episode of an environment."""
-    attacker, defender, who = roles
     streams = envs.streams[i]
-    _draw_start(t, attacker, envs.states[i], streams)
-    _draw(
-        attacker.goal_base,
-        attacker.goal_operations,
-        attacker.goal_bits,
-        envs.goals[i],
-        streams,
-        _GOAL,
-    )
+    _draw_start(t, roles.attacker, envs.states[i], streams)
+    _draw_goal(roles.attacker, envs.goals[i], streams)
     for word in range(t.truth_words):
         envs.truth[i, word] = t.truth_start[word]
     envs.steps[i] = 0
     envs.status[i] = _PLAYING
     for word in range(t.repeat_words):
         envs.repeats[i, word] = _ZERO
-    if who != NOBODY:
-        _draw_start(t, defender, envs.defender_states[i], streams)
-        _draw(
-            defender.goal_base,
-            defender.goal_operations,
-            defender.goal_bits,
-            envs.defender_goals[i],
-            streams,
-            _GOAL,
-        )
+    if roles.who != NOBODY:
+        _draw_start(t, roles.defender, envs.defender_states[i], streams)
+        _draw_goal(roles.defender, envs.defender_goals[i], streams)
         envs.defender_steps[i] = 0
         envs.defender_plays[i] = True
         envs.searched[i] = -1
@@ -726,17 +670,14 @@ def _is_detected(t, envs, i, kind, number):
 @compiled
 def _defend(t, roles, envs, i, scratch):
     """The defender's turn."""
-    _, role, who = roles
+    role, who = roles.defender, roles.who
     state = envs.defender_states[i]
     streams = envs.streams[i]
     if who == RANDOM:
-        _, _, chosen, no_actions = scratch
-        _choose(
-            t, envs.defender_states, envs.streams, _DEFENDER, _YES, scratch, i, i + 1, no_actions
-        )
-        kind, source, target, item = chosen[0], chosen[1], chosen[2], chosen[3]
+        kind, source, place = _choose(t, scratch, state, streams, _DEFENDER, _YES)
         if kind < 0:
             return
+        target, item = _aim(t, kind, place)
     else:
         host, suspect = np.int64(envs.searched[i]), np.int64(envs.suspects[i])
         envs.suspects[i] = -1
@@ -773,7 +714,7 @@ def _defend(t, roles, envs, i, scratch):
 @inlined
 def _play(t, roles, envs, i, number, scratch):
     """One action of the attacker and the defender's answer; returns how the episode stands."""
-    attacker, _, who = roles
+    attacker, who = roles.attacker, roles.who
     state = envs.states[i]
     streams = envs.streams[i]
     kind, source, target, item = _parts_of(t, number)
@@ -800,33 +741,28 @@ def _play(t, roles, envs, i, number, scratch):
 # --- called from Python ---------------------------------------------------------------------------
 
 
-@compiled
-def begin(t: Tables, roles: Roles, envs: Envs, chosen: NDArray[np.int64]) -> None:
+@entry
+def begin(batch: Any, chosen: NDArray[np.int64]) -> None:
     """Begin new episodes in the chosen environments."""
     for place in range(len(chosen)):
-        _begin(t, roles, envs, chosen[place])
+        _begin(batch.tables, batch.roles, batch.envs, chosen[place])
 
 
-@compiled
+@entry
 def step(
-    t: Tables,
-    roles: Roles,
-    envs: Envs,
-    results: Results,
-    scratch: Scratch,
+    batch: Any,
+    scratch: Any,
     actions: NDArray[np.int32],
     first: int,
     end: int,
     resets_at_once: bool,
-    rewards: NDArray[np.float64],
 ) -> None:
     """One step of the environments from `first` to before `end`.
 
     Those whose episode ended in the step before begin a new one instead. With `resets_at_once`,
     those whose episode ends begin a new one in the same step, and their last states are kept.
     """
-    cuts, nothing, _, _ = scratch
-    with_blocks = t.per_source[_BLOCK_IP] > 0
+    t, roles, envs, results = batch.tables, batch.roles, batch.envs, batch.results
     for i in range(first, end):
         if envs.status[i] != _PLAYING:
             _begin(t, roles, envs, i)
@@ -835,7 +771,7 @@ def step(
             results.truncated[i] = False
         else:
             status = _play(t, roles, envs, i, np.int64(actions[i]), scratch)
-            results.rewards[i] = rewards[status]
+            results.rewards[i] = batch.rewards[status]
             results.terminated[i] = status in (_SUCCESS, _DETECTED)
             results.truncated[i] = status == _TIMEOUT
             if resets_at_once and status != _PLAYING:
@@ -843,25 +779,29 @@ def step(
                     results.final_states[i, word] = envs.states[i, word]
                 _begin(t, roles, envs, i)
         if len(results.masks):
-            _write_mask(t, envs.states[i], with_blocks, cuts, nothing, results.masks[i])
+            _write_mask(t, scratch, envs.states[i], results.masks[i])
 
 
-@compiled
+@entry
 def write_masks(
-    t: Tables, envs: Envs, scratch: Scratch, masks: NDArray[np.bool_], chosen: NDArray[np.int64]
+    batch: Any, scratch: Any, masks: NDArray[np.bool_], chosen: NDArray[np.int64]
 ) -> None:
     """The flags of the legal actions of the chosen environments."""
-    cuts, nothing, _, _ = scratch
-    with_blocks = t.per_source[_BLOCK_IP] > 0
     for place in range(len(chosen)):
         i = chosen[place]
-        _write_mask(t, envs.states[i], with_blocks, cuts, nothing, masks[i])
+        _write_mask(batch.tables, scratch, batch.envs.states[i], masks[i])
 
 
-@compiled
-def sample(
-    t: Tables, envs: Envs, scratch: Scratch, actions: NDArray[np.int32], first: int, end: int
-) -> None:
+@entry
+def sample(batch: Any, scratch: Any, actions: NDArray[np.int32], first: int, end: int) -> None:
     """A random legal action for every environment; 0 where there is none."""
+    t, envs = batch.tables, batch.envs
     with_blocks = t.per_source[_BLOCK_IP] > 0
-    _choose(t, envs.states, envs.streams, _CHOICE, with_blocks, scratch, first, end, actions)
+    for i in range(first, end):
+        kind, source, place = _choose(
+            t, scratch, envs.states[i], envs.streams[i], _CHOICE, with_blocks
+        )
+        if kind < 0:
+            actions[i] = 0
+        else:
+            actions[i] = t.section_starts[kind] + source * t.per_source[kind] + place

@@ -7,6 +7,7 @@ have one bit a rank and as many words as that takes ("address words").
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -57,8 +58,11 @@ class Tables(NamedTuple):
         place_target: Address rank of each service of the index, (S,).
         place_bit: Bit that says that it is known, (S,).
         place_first: First of those services, by address, (A + 1,).
-        place_of_bit: The other way round, (W * 64,); 0 for bits that say something else.
         service_bits: The bits of all those services, (W,).
+        run_place: First service of a run, (runs,). A run is services of the index whose bits follow
+            each other in one word.
+        run_word: Word of a run, (runs,).
+        run_bits: Its bits, (runs,).
         data_bits: The bits of known data, (W,).
         chunk_first: First chunk of an address, (A + 1,). A chunk is a word of its services.
         chunk_word: Word of a chunk, (chunks,).
@@ -103,8 +107,10 @@ class Tables(NamedTuple):
     place_target: NDArray[np.int64]
     place_bit: NDArray[np.int64]
     place_first: NDArray[np.int64]
-    place_of_bit: NDArray[np.int64]
     service_bits: Words
+    run_place: NDArray[np.int64]
+    run_word: NDArray[np.int64]
+    run_bits: Words
     data_bits: Words
     chunk_first: NDArray[np.int64]
     chunk_word: NDArray[np.int64]
@@ -141,8 +147,11 @@ def compile_tables(spec: GameSpec, index: ActionIndex, layout: StateLayout) -> T
     held, blocked, truth_words, truth_start = _lay_out_truth(index, layout)
     places = [layout.service_bit(rank, service) for rank, service in index.services]
     targets = [rank for rank, _ in index.services]
-    place_of_bit = np.zeros(layout.words * WORD_BITS, np.int64)
-    place_of_bit[places] = np.arange(len(places))
+    runs = [
+        place
+        for place, bit in enumerate(places)
+        if not place or bit != places[place - 1] + 1 or not bit % WORD_BITS
+    ]
     chunks = _chunk_services(topology, layout)
     kinds = [section.type for section in index.sections]
     detection = spec.task.detection
@@ -180,8 +189,13 @@ def compile_tables(spec: GameSpec, index: ActionIndex, layout: StateLayout) -> T
         place_target=_ints(targets),
         place_bit=_ints(places),
         place_first=np.searchsorted(_ints(targets), np.arange(count + 1)),
-        place_of_bit=place_of_bit,
         service_bits=_bits_set(places, layout),
+        run_place=_ints(runs),
+        run_word=_ints(places[first] // WORD_BITS for first in runs),
+        run_bits=_words(
+            mask_of(place % WORD_BITS for place in places[first:end])
+            for first, end in pairwise([*runs, len(places)])
+        ),
         data_bits=_bits_set(
             [first + datum for first in layout.data for datum in range(len(index.data))], layout
         ),

@@ -17,6 +17,7 @@ import msgspec
 from netsecgame.game.event_loop import run
 from netsecgame.game.hosting.descriptors import allow_many_connections
 from netsecgame.game.hosting.failures import EXIT_OK, FAILURES, describe_failure, exit_status_of
+from netsecgame.game.hosting.garbage import collect_seldom
 from netsecgame.game.hosting.host import GameHost
 from netsecgame.game.hosting.log_files import LOG_NAME, set_up_log, worker_dir
 from netsecgame.game.hosting.plan import HostPlan
@@ -46,6 +47,7 @@ def main() -> int:
     def report(ports: dict[int, int], failure: str = "") -> None:
         with contextlib.suppress(OSError):  # a parent that is gone has closed standard input too
             os.write(reports, msgspec.json.encode(Report(ports, failure)) + b"\n")
+        collect_seldom()
 
     set_up_log(plan.log_level, worker_dir(plan.worker) / LOG_NAME)
     allow_many_connections()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netsecgame.core.dynamics import Dynamics
 from netsecgame.core.task import Position
+from netsecgame.game.config_parser import as_parts
 from netsecgame.game.coordinator import GameCoordinator
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class NetSecGame(GameCoordinator):
         self.dynamics: Dynamics
 
     def _initialize(self) -> None:
-        self.dynamics = Dynamics(self.config_manager.spec, self.seed, self.config_manager.topology)
+        spec = self.config_manager.spec
+        self.dynamics = Dynamics(spec, self.seed, self.config_manager.topology)
+        own = [p for role in spec.task.roles.values() for p in (role.start, role.goal)]
+        self._positions = [(as_parts(position), position) for position in own]
 
     async def register_agent(
         self,
@@ -59,8 +63,8 @@ class NetSecGame(GameCoordinator):
     ) -> tuple[KnownState, Goal]:
         """Draw an agent's start and goal."""
         return (
-            self.dynamics.draw_start(_position(agent_initial_view)),
-            self.dynamics.draw_goal(_position(agent_win_condition_view)),
+            self.dynamics.draw_start(self._find_position(agent_initial_view)),
+            self.dynamics.draw_goal(self._find_position(agent_win_condition_view)),
         )
 
     async def remove_agent(self, agent_id: Peer, agent_state: GameState) -> bool:  # noqa: ARG002
@@ -69,11 +73,13 @@ class NetSecGame(GameCoordinator):
 
     async def step(self, agent_id: Peer, agent_state: GameState, action: Action) -> KnownState:
         """Carry out a game action by the rules of `netsecgame.core`."""
-        state = self.dynamics.step(agent_id, agent_state, action)
-        blamed = self.dynamics.take_blamed()
-        if blamed and self.is_agent_benign(agent_id):
-            for agent in blamed:
-                self.add_false_positive(agent)  # type: ignore[arg-type]
+        dynamics = self.dynamics
+        state = dynamics.step_indexed(agent_id, agent_state, dynamics.labels.index(action))
+        if dynamics.truth.refused:
+            blamed = dynamics.take_blamed()
+            if self.is_agent_benign(agent_id):
+                for agent in blamed:
+                    self.add_false_positive(agent)  # type: ignore[arg-type]
         return state
 
     async def reset_agent(
@@ -97,9 +103,15 @@ class NetSecGame(GameCoordinator):
     def _describe_goal(self, role: AgentRole) -> str:
         return self.dynamics.labels.translate(super()._describe_goal(role))
 
+    def _find_position(self, parts: dict[str, Any]) -> Position:
+        """The position with these parts: the task's own, unless a subclass has made others."""
+        for known_parts, position in self._positions:
+            if parts == known_parts:
+                return position
+        return _position(parts)
+
 
 def _position(parts: dict[str, Any]) -> Position:
-    """The position whose parts `config_parser.as_parts` made."""
     return Position(
         known_networks=tuple(parts["known_networks"]),
         known_hosts=tuple(parts["known_hosts"]),

@@ -12,6 +12,7 @@ from netsecgame.game.agent_server import DEFAULT_MAX_CONNECTIONS, DEFAULT_MESSAG
 from netsecgame.game.event_loop import LOOPS, run
 from netsecgame.game.hosting.descriptors import allow_many_connections
 from netsecgame.game.hosting.failures import EXIT_OK, FAILURES, describe_failure, exit_status_of
+from netsecgame.game.hosting.garbage import collect_seldom
 from netsecgame.game.hosting.host import GameHost
 from netsecgame.game.hosting.log_files import LOG_FILE, set_up_log
 from netsecgame.game.hosting.plan import HostPlan
@@ -73,11 +74,16 @@ def serve(
         on_ready: Called with the port of every game, by number, when they listen.
         workers: How many processes host the games; 1 is this one.
     """
+
+    def settle(ports: dict[int, int]) -> None:
+        on_ready(ports)
+        collect_seldom()
+
     try:
         set_up_log(plan.log_level)
         allow_many_connections()
         hosting = GameHost(plan) if workers == 1 else WorkerPool(plan, workers)
-        run(hosting.run(on_ready), plan.loop)
+        run(hosting.run(settle), plan.loop)
     except FAILURES as error:
         logging.getLogger(__name__).debug("could not serve", exc_info=True)
         print(describe_failure(error), file=sys.stderr)  # noqa: T201 - this is the command line

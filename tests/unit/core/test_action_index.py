@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -60,7 +61,7 @@ def test_action_under_new_addresses_means_the_same_hosts() -> None:
         action = index.action(number, moved)
         assert index.find(action, moved) == number
         old, new = index.indexed(number, LABELS), index.indexed(number, moved)
-        assert old._replace(log_entry="") == new._replace(log_entry="")
+        assert replace(old, log_entry="") == replace(new, log_entry="")
         assert new == index_action(action, moved)
 
 

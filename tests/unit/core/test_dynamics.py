@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,6 +162,32 @@ def test_draw_start_does_not_shift_goals_and_goals_do_not_shift_starts() -> None
 
     assert [apart.draw_goal(RANDOM_GOAL).state for _ in range(10)] == goals
     assert [apart.draw_start(RANDOM_START) for _ in range(10)] == starts
+
+
+def test_draw_start_and_goal_of_the_task_s_own_positions_are_the_same_as_of_any() -> None:
+    start = Position(controlled_hosts=(PC,), known_blocks={WEB: (PC, OUTSIDE)})
+    goal = Position(known_data={OUTSIDE: (TABLE,)}, known_networks=(Word.ALL_LOCAL,))
+    spec = office_spec({ATTACKER: RoleTask(start=start, goal=goal)})
+    dynamics = Dynamics(spec, 1)
+    for randomize_addresses in (False, True, False, True):
+        expected_start = dynamics.draw_start(replace(start))
+        expected_goal = dynamics.draw_goal(replace(goal))
+        for _ in range(2):
+            assert dynamics.draw_start(start) == expected_start
+            assert dynamics.draw_goal(goal) == expected_goal
+            assert dynamics.draw_start(start).labels is dynamics.labels
+            dynamics.step("agent", KNOWING, block(DB, WEB, NOWHERE))
+            dynamics.reset()
+        dynamics.reset(3, randomize_addresses=randomize_addresses)
+
+
+def test_draw_start_of_the_task_s_own_random_position_is_drawn_each_time() -> None:
+    spec = office_spec({ATTACKER: RoleTask(start=RANDOM_START, goal=RANDOM_GOAL)})
+    own, apart = Dynamics(spec, 1), office_dynamics(1)
+
+    for _ in range(10):
+        assert own.draw_start(RANDOM_START) == apart.draw_start(RANDOM_START)
+        assert own.draw_goal(RANDOM_GOAL) == apart.draw_goal(RANDOM_GOAL)
 
 
 def test_draw_start_of_what_there_is_not_is_an_error() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from random import Random
 
@@ -225,3 +226,4 @@ def test_as_dict_is_the_wire_form_with_the_word_for_all_attackers() -> None:
         "known_blocks": {"192.168.1.2": "all_attackers"},
     }
     assert goal.state.known_blocks == {}
+    assert json.loads(goal.json) == goal.as_dict

@@ -234,8 +234,8 @@ def test_known_state_makes_its_json_and_parts_once() -> None:
 
 
 def test_known_state_without_such_an_attribute_says_so() -> None:
-    with pytest.raises(AttributeError, match="'KnownState' has no attribute 'known_hots'"):
-        _ = known_state().known_hots
+    with pytest.raises(AttributeError, match="'KnownState' object has no attribute 'known_hots'"):
+        _ = known_state().known_hots  # type: ignore[attr-defined]
 
 
 def test_known_state_cannot_be_changed() -> None:

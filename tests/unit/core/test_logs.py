@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from random import Random
 
+import msgspec
 import pytest
 
 from netsecgame.core.actions.indexed import log_entry
 from netsecgame.core.bits import mask_of
-from netsecgame.core.logs import MAX_LOG_ENTRIES, LogBook, log_data
+from netsecgame.core.logs import MAX_LOG_ENTRIES, Log, LogBook, log_data, log_json
 from netsecgame.core.topology import LOG_DATA
 from netsecgame.game_components import ActionType
 from tests.unit.core.office import DB, GATEWAY, GATEWAY_2, PC, WEB, office_topology
@@ -75,6 +78,44 @@ def test_log_read_once_does_not_change_with_later_entries(book: LogBook) -> None
 
     assert all(log.content == content for log, content in logs)
     assert len({content for _, content in logs}) > 10
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_log_looked_at_whenever_says_what_was_written_before_it_was_read(
+    book: LogBook, seed: int
+) -> None:
+    rng = Random(seed)
+    kept: dict[int, deque[str]] = {
+        device: deque(maxlen=MAX_LOG_ENTRIES) for device in set(TOPOLOGY.device_of)
+    }
+    unseen: list[tuple[Log, str]] = []
+    for _ in range(16_000):
+        addresses = rng.getrandbits(len(TOPOLOGY.addresses))
+        entry = rng.choice([SCANNED, BLOCKED])
+        book.write(addresses, entry)
+        for address, device in enumerate(TOPOLOGY.device_of):
+            if addresses >> address & 1:
+                kept[device].append(entry)
+        if rng.random() < 0.004:
+            device = rng.choice(sorted(kept))
+            entries = ", ".join(kept[device])
+            unseen.append((book.read(device), f"[{entries}]" if entries else ""))
+        if rng.random() < 0.002 and unseen:
+            log, content = unseen.pop(rng.randrange(len(unseen)))
+            assert log.content == content
+
+    assert len(unseen) > 10
+    for log, content in unseen:
+        assert log.content == content
+
+
+def test_log_json_is_that_of_its_datum(book: LogBook) -> None:
+    empty = book.read(WEB_DEVICE)
+    book.write(ON_WEB, SCANNED)
+    book.write(ON_WEB, BLOCKED)
+
+    for log in (empty, book.read(WEB_DEVICE), book.read(WEB_DEVICE).data):
+        assert log_json(log) == msgspec.json.encode(log_data(log))
 
 
 def test_log_data_of_a_datum_is_itself() -> None:

@@ -64,6 +64,10 @@ def labelled(topology: Topology) -> Labels:
     return labels
 
 
+def encode(labels: Labels, known: Knowledge) -> bytes:
+    return b"".join(labels.state_encoder.encode(known))
+
+
 @pytest.fixture
 def labels() -> Labels:
     return labelled(office_topology(extra_networks=[NET_10, NET_9]))
@@ -73,19 +77,19 @@ def labels() -> Labels:
 def test_encode_gives_the_bytes_of_the_plain_state(labels: Labels, state: GameState) -> None:
     known = knowledge_of(state, labels)
 
-    assert labels.state_encoder.encode(known) == state.as_json().encode()
+    assert encode(labels, known) == state.as_json().encode()
 
 
 def test_encode_one_after_another_mixes_nothing_up(labels: Labels) -> None:
     for state in [*STATES, *reversed(STATES)]:
         known = knowledge_of(state, labels)
-        assert labels.state_encoder.encode(known) == state.as_json().encode()
+        assert encode(labels, known) == state.as_json().encode()
 
 
 def test_encode_after_forgetting_its_fragments_gives_the_same(
     labels: Labels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit in ("_MAX_KEPT_BYTES", "_MAX_KEPT_LOG_BYTES", "_MAX_PART_BYTES"):
+    for limit in ("_MAX_KEPT_BYTES", "_MAX_KEPT_LOG_BYTES", "_MAX_JOINED_BYTES"):
         monkeypatch.setattr(state_json, limit, 1)
     labels = labelled(labels.topology)
 
@@ -107,12 +111,12 @@ def test_encode_of_short_lived_knowledge_mixes_nothing_up(labels: Labels) -> Non
         expected = knowledge_of(KnownState(known, labels), labels)
         state = KnownState(expected, labels)
         plain = GameState(**{name: getattr(state, name) for name in GameState.__dataclass_fields__})
-        assert labels.state_encoder.encode(known) == plain.as_json().encode()
+        assert encode(labels, known) == plain.as_json().encode()
 
 
 def test_encode_knows_outsiders_admitted_since_the_last_state() -> None:
     labels = Labels.original(office_topology())
-    assert labels.state_encoder.encode(Knowledge()) == GameState().as_json().encode()
+    assert encode(labels, Knowledge()) == GameState().as_json().encode()
     index = labels.admit_outsider(FAR)
     web = labels.find_address(WEB)
     state = KnownState(Knowledge(blocks={web: 1 << index, index: 1 << web}), labels)
@@ -127,7 +131,7 @@ def test_encode_of_names_in_any_script_gives_the_bytes_of_the_plain_state() -> N
     labels = Labels.original(compile_scenario(Scenario("strange", (host,))))
     state = GameState(known_services={WEB: {strange, SSH}}, known_data={WEB: {secret, TABLE, LOG}})
 
-    encoded = labels.state_encoder.encode(knowledge_of(state, labels))
+    encoded = encode(labels, knowledge_of(state, labels))
 
     assert encoded == state.as_json().encode()
     assert GameState.from_json(encoded) == state

@@ -4,7 +4,7 @@ import pytest
 
 from netsecgame.core.task import DEFAULT_DETECTION, DEFAULT_DETECTION_WINDOW, Position, Task, Word
 from netsecgame.game_components import ActionType
-from tests.unit.core.office import PC, SERVERS, SSH, TABLE, WEB
+from tests.unit.core.office import DB, PC, SERVERS, SSH, TABLE, WEB
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,34 @@ def test_position_with_any_part_is_not_empty(position: Position) -> None:
 def test_position_with_nothing_for_its_hosts_is_empty() -> None:
     assert Position().is_empty
     assert Position(known_services={WEB: ()}, known_data={WEB: ()}, known_blocks={WEB: ()}).is_empty
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        Position(known_networks=(SERVERS, Word.RANDOM)),
+        Position(known_hosts=(Word.RANDOM,)),
+        Position(controlled_hosts=(PC, Word.RANDOM)),
+        Position(known_services={WEB: (SSH,), DB: (Word.RANDOM,)}),
+        Position(known_data={WEB: (Word.RANDOM,)}),
+        Position(known_blocks={WEB: (Word.RANDOM,)}),
+        Position(known_blocks={Word.RANDOM: (PC,)}),
+    ],
+)
+def test_position_with_something_random_has_chance(position: Position) -> None:
+    assert position.has_chance
+
+
+def test_position_with_other_words_has_no_chance() -> None:
+    position = Position(
+        known_networks=(Word.ALL_LOCAL,),
+        controlled_hosts=(PC,),
+        known_services={WEB: (Word.ALL,)},
+        known_blocks={Word.ALL_ROUTERS: (Word.ALL_ATTACKERS,)},
+    )
+
+    assert not position.has_chance
+    assert not Position().has_chance
 
 
 def test_default_detection_has_the_numbers_of_the_public_game() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
+from netsecgame.core.addressing import draw_labels
 from netsecgame.core.dynamics import compile_game
+from netsecgame.core.knowledge import KnownState
 from netsecgame.core.task import DetectionRule, Position, Rewards, RoleTask, Word
 from netsecgame.core.world import World
 from netsecgame.errors import (
@@ -138,6 +141,57 @@ def test_step_that_fails_costs_a_step_and_changes_nothing() -> None:
         assert (after.state, after.reward) == (start, -1)
         assert world.player("A").steps == number
     assert world.step("A", find_data(NOWHERE, PC)).status is AgentStatus.TimeoutReached
+
+
+def test_step_that_changes_nothing_wins_when_the_start_is_the_goal() -> None:
+    winner = replace(THIEF, goal=Position(controlled_hosts=(PC,)))
+    world = office_world({ATTACKER: winner})
+    world.register("A", ATTACKER)
+
+    assert world.step("A", exploit(PC, DB, HTTP)).status is AgentStatus.Success
+
+
+def test_step_from_a_state_of_other_addresses_knows_what_both_have_in_common() -> None:
+    world = office_world()
+    world.register("A", ATTACKER)
+    moved = draw_labels(world.dynamics.topology, Random(1))
+    start = world.player("A").state
+    assert isinstance(start, KnownState)
+    state = KnownState(start.knowledge, moved)
+    assert PC not in state.controlled_hosts
+    world.player("A").state = state
+
+    after = world.step("A", scan(PC, SERVERS)).state
+
+    assert after.controlled_hosts == after.known_hosts == set()
+
+
+def test_step_counts_the_text_of_each_action_though_equal_ones_are_looked_up_once() -> None:
+    world = office_world()
+    world.register("A", ATTACKER)
+    trajectory = world.player("A").trajectory
+    world.step("A", exfiltrate(PC, OUTSIDE, PAGE))
+    before = trajectory.kept_bytes
+
+    world.step("A", exfiltrate(PC, OUTSIDE, replace(PAGE, content="x" * 100_000)))
+
+    assert trajectory.kept_bytes - before > 100_000
+
+
+@pytest.mark.parametrize("kind", [ActionType.ExploitService, ActionType.ExfiltrateData])
+def test_step_number_is_recorded_as_step_is(kind: ActionType) -> None:
+    worlds = office_world(), office_world()
+    for world in worlds:
+        world.register("A", ATTACKER)
+    number = worlds[0].action_index.section(kind).start
+    action = worlds[0].action_index.action(number, worlds[0].dynamics.labels)
+
+    worlds[0].step("A", action)
+    worlds[1].step_number("A", number)
+
+    by_action, by_number = (world.player("A").trajectory for world in worlds)
+    assert by_number.actions == by_action.actions == [action]
+    assert by_number.kept_bytes == by_action.kept_bytes
 
 
 def test_step_of_a_stranger_or_after_the_end_is_an_error() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from netsecgame.core import logs
 from netsecgame.core.dynamics import compile_game
+from netsecgame.core.scenario import Host, Interface, Scenario
 from netsecgame.core.task import DetectionRule, Position, RoleTask, Word
 from netsecgame.envs.batch import (
     Autoreset,
@@ -26,7 +27,7 @@ from netsecgame.envs.batch import (
 from netsecgame.errors import ConfigurationError
 from netsecgame.game.generation import write_game
 from netsecgame.game.loading import load_game
-from netsecgame.game_components import IP, ActionType, AgentRole, Service
+from netsecgame.game_components import IP, ActionType, AgentRole, Data, Network, Service
 from tests.unit.envs.reference import ReferenceEnv
 
 if TYPE_CHECKING:
@@ -278,6 +279,49 @@ def test_action_masks_on_200_hosts_equal_the_pure_ones(
     masks = comparison.batch.action_masks()
     for mask, env in zip(masks, comparison.references, strict=True):
         assert np.flatnonzero(mask).tolist() == env.legal_numbers()
+
+
+def _with_two_hosts() -> GameSpec:
+    """Fewer actions than the bits of a word."""
+    spec = load_game(TASK_WITH_DEFENDER)
+    network = Network("10.0.0.0", 24)
+    first, second = IP("10.0.0.1"), IP("10.0.0.2")
+    hosts = (
+        Host("first", (Interface(first, network),), data=(Data("User1", "Notes"),)),
+        Host("second", (Interface(second, network),), (Service("ssh", "passive", "1", False),)),
+    )
+    attacker = RoleTask(
+        Position(controlled_hosts=(first,)),
+        Position(known_data={second: (Data("User1", "Notes"),)}),
+        max_steps=30,
+    )
+    return replace(
+        spec,
+        task=replace(spec.task, roles={AgentRole.Attacker: attacker}),
+        scenario=Scenario("two hosts", hosts, ()),
+    )
+
+
+@each_backend
+def test_step_with_fewer_actions_than_bits_of_a_word_equals_the_pure_world(
+    backend: Backend,
+) -> None:
+    comparison = Comparison(_with_two_hosts(), backend, envs=8, include_blocks=True)
+    assert comparison.batch.num_actions < 64
+    assert comparison.play(120) > 0
+
+
+@pytest.mark.parametrize("task", ["two_networks_tiny", "two_networks_small"])
+def test_action_masks_of_numba_are_written_whole(task: str) -> None:
+    spec = load_game(ROOT / "task_configs" / f"{task}.yaml")
+    world = BatchedWorld(spec, 3, backend=Backend.NUMBA, with_masks=True)
+    masks = world.step(world.sample_actions()).action_masks
+    assert masks is not None
+    for was_legal in (False, True):
+        masks[:] = was_legal
+        written = world.step(world.sample_actions()).action_masks
+        assert written is masks
+        assert np.array_equal(masks, world.action_masks())
 
 
 @each_backend

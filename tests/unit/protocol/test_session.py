@@ -63,6 +63,16 @@ def test_server_session_message_is_handed_out_and_answered(session: ServerSessio
     assert state_of(session) is SessionState.OPEN
 
 
+def test_server_session_reply_in_pieces_is_sent_whole(session: ServerSession) -> None:
+    session.receive_data(b"{}{}")
+    for close in (False, True):
+        session.next_request()
+        session.send_reply([REPLY[:1], REPLY[1:]], close=close)
+
+    assert b"".join(session.data_to_send()) == (REPLY + b"EOF") * 2
+    assert state_of(session) is SessionState.CLOSED
+
+
 def test_server_session_message_in_parts_is_handed_out_when_complete(
     session: ServerSession,
 ) -> None:

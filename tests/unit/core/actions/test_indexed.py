@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from netsecgame.core.actions.indexed import IndexedAction, index_action
+from netsecgame.core.actions.indexed import IndexedAction, index_action, log_entry
 from netsecgame.core.addressing import Labels
 from netsecgame.core.bits import mask_of
 from netsecgame.game_components import Action, ActionType
@@ -79,15 +81,31 @@ def test_index_action_of_a_game_action_gives_its_indices(
     entry = (
         f'{{"source_host": "{action.parameters["source_host"]}", "action_type": "{action.type}"}}'
     )
-    assert index_action(action, labels) == indexed._replace(log_entry=entry)
+    assert index_action(action, labels) == replace(indexed, log_entry=entry)
 
 
 def test_index_action_of_an_admitted_outsider_gives_its_index(labels: Labels) -> None:
     index = labels.admit_outsider(NOWHERE)
 
     indexed = index_action(block(DB, WEB, NOWHERE), labels)
-    assert indexed[:4] == (ActionType.BlockIP, AT[DB], AT[WEB], index)
+    entry = log_entry(ActionType.BlockIP, DB)
+    assert indexed == IndexedAction(ActionType.BlockIP, AT[DB], AT[WEB], index, entry)
     assert indexed.outsider is None
+
+
+def test_indexed_action_has_its_source_and_what_it_acts_on_as_masks(labels: Labels) -> None:
+    scanning = index_action(scan(PC, CLIENTS), labels)
+    assert scanning.source_mask == mask_of([AT[PC]])
+    assert scanning.targets == mask_of(AT[ip] for ip in (PC, LAPTOP, GATEWAY_2))
+    stealing = index_action(exfiltrate(DB, WEB, TABLE), labels)
+    assert stealing.source_mask == mask_of([AT[DB]])
+    assert stealing.targets == mask_of([AT[WEB]])
+
+
+def test_indexed_action_of_hosts_that_do_not_exist_has_empty_masks(labels: Labels) -> None:
+    nothing = index_action(find_data(NOWHERE, NOWHERE), labels)
+
+    assert (nothing.source_mask, nothing.targets) == (0, 0)
 
 
 @pytest.mark.parametrize("missing", ["source_host", "target_host", "data"])
