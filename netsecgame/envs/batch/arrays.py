@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from netsecgame.envs.batch.draws import Stream
+from netsecgame.envs.batch.draws import STREAMS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,7 +121,7 @@ class Envs(NamedTuple):
             states=np.zeros((count, words), np.uint64),
             goals=np.zeros((count, words), np.uint64),
             truth=np.zeros((count, tables.truth_words), np.uint64),
-            streams=np.zeros((count, len(Stream)), np.uint64),
+            streams=np.zeros((count, len(STREAMS)), np.uint64),
             steps=np.zeros(count, np.int32),
             status=np.zeros(count, np.uint8),
             recent=np.zeros((count, tables.window if tables.is_watched else 0), np.uint8),

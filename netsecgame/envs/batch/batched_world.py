@@ -117,8 +117,7 @@ class Kernel(Protocol):
 class BatchedWorld:
     """B independent games of one attacker each, and maybe a defender.
 
-    Environment `i` plays exactly as a `World` whose random streams are those of seed `i` of the
-    batch (`netsecgame.envs.batch.draws`).
+    Environment `i` plays exactly as a `World` of seed `i` of the batch.
 
     Attributes:
         spec: The task and its scenario.

@@ -19,7 +19,7 @@ from netsecgame.game_components import IP, Action, ActionType
 if TYPE_CHECKING:
     from netsecgame.core.action_index import ActionIndex
     from netsecgame.core.knowledge import KnownState
-    from netsecgame.envs.batch.draws import StreamRandom
+    from netsecgame.core.rng import StreamRandom
 
 
 class RandomDefender:

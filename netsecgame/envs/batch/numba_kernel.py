@@ -16,10 +16,11 @@ from llvmlite import ir as llvm  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
+from netsecgame.core import rng
 from netsecgame.core.logs import MAX_LOG_ENTRIES
-from netsecgame.envs.batch import draws, tables
+from netsecgame.envs.batch import tables
 from netsecgame.envs.batch.arrays import NOBODY, RANDOM, SCRIPTED
-from netsecgame.envs.batch.draws import Stream
+from netsecgame.envs.batch.draws import STREAMS
 from netsecgame.envs.batch.positions import DRAW_NEW, SET_ALL
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ _BLOCK_IP, _EXFILTRATE_DATA, _EXPLOIT_SERVICE, _FIND_DATA, _FIND_SERVICES, _SCAN
 _PLAYING, _SUCCESS, _DETECTED, _TIMEOUT = (
     np.int64(status) for status in (tables.PLAYING, tables.SUCCESS, tables.DETECTED, tables.TIMEOUT)
 )
-_START, _GOAL, _ACTIONS, _DETECTION, _DEFENDER, _CHOICE = (np.int64(stream) for stream in Stream)
+_START, _GOAL, _ACTIONS, _DETECTION, _DEFENDER, _CHOICE = (np.int64(stream) for stream in STREAMS)
 _YES = np.bool_(True)
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
-_GAMMA, _MIX_1, _MIX_2 = (np.uint64(n) for n in (draws.GAMMA, draws.MIX_1, draws.MIX_2))
+_GAMMA, _MIX_1, _MIX_2 = (np.uint64(n) for n in (rng.GAMMA, rng.MIX_1, rng.MIX_2))
 _UNIT = 2.0**-53
 
 

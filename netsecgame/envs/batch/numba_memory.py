@@ -29,7 +29,7 @@ from numba.extending import (
 )
 from numba.np.arrayobj import populate_array
 
-from netsecgame.core import logs
+from netsecgame.core import logs, rng
 
 if TYPE_CHECKING:
     from typing import NamedTuple
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def _stamp_sources() -> str:
     """What changes with the code of this folder and the numbers that it takes from elsewhere."""
-    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(logs.__file__)]
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(logs.__file__), Path(rng.__file__)]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from netsecgame.envs.batch.draws import Stream
+from netsecgame.core.rng import Stream
 from netsecgame.envs.batch.numpy_words import ONE_BIT, ZERO, list_bits, split
 from netsecgame.envs.batch.tables import (
     BLOCK_IP,

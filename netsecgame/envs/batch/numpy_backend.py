@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netsecgame.core.rng import Stream
 from netsecgame.envs.batch.arrays import NOBODY, SCRIPTED
-from netsecgame.envs.batch.draws import Stream
 from netsecgame.envs.batch.numpy_actions import Rules, groups_of, numbers_of
 from netsecgame.envs.batch.numpy_block import Block
 from netsecgame.envs.batch.numpy_defenders import Defenders

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netsecgame.envs.batch import draws
+from netsecgame.core import rng
 from netsecgame.envs.batch.arrays import Envs, Results
 from netsecgame.envs.batch.numpy_words import BitRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from netsecgame.envs.batch.draws import Stream
+    from netsecgame.core.rng import Stream
     from netsecgame.envs.batch.numpy_words import Flags, Ints
 
-_GAMMA, _MIX_1, _MIX_2 = (np.uint64(n) for n in (draws.GAMMA, draws.MIX_1, draws.MIX_2))
+_GAMMA, _MIX_1, _MIX_2 = (np.uint64(n) for n in (rng.GAMMA, rng.MIX_1, rng.MIX_2))
 _UNIT = 2.0**-53
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netsecgame.core.logs import MAX_LOG_ENTRIES
+from netsecgame.core.rng import Stream
 from netsecgame.envs.batch.arrays import RANDOM
-from netsecgame.envs.batch.draws import Stream
 from netsecgame.envs.batch.numpy_actions import Group
 from netsecgame.envs.batch.numpy_words import field_of, flags_of
 from netsecgame.envs.batch.tables import BLOCK_IP, FIND_DATA

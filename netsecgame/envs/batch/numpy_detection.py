@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netsecgame.envs.batch.draws import Stream
+from netsecgame.core.rng import Stream
 from netsecgame.envs.batch.layout import WORD_BITS
 from netsecgame.envs.batch.numpy_words import split
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netsecgame.core.rng import Stream
 from netsecgame.envs.batch.arrays import NOBODY
-from netsecgame.envs.batch.draws import Stream
 from netsecgame.envs.batch.numpy_words import (
     ZERO,
     BitRows,

@@ -35,7 +35,7 @@ from netsecgame.envs.batch.tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netsecgame.envs.batch.draws import Stream
+    from netsecgame.core.rng import Stream
     from netsecgame.envs.batch.layout import Words
     from netsecgame.envs.batch.numpy_block import Block
     from netsecgame.envs.batch.numpy_words import BitRows, Ints

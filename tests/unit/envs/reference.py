@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from netsecgame.core.legal_actions import legal_numbers
+from netsecgame.core.rng import Stream, StreamRandom
 from netsecgame.core.world import World
 from netsecgame.envs.batch.batched_world import Autoreset, Defender
 from netsecgame.envs.batch.defenders import RandomDefender, ScriptedDefender
-from netsecgame.envs.batch.draws import Stream, StreamRandom
 from netsecgame.game_components import AgentRole, AgentStatus
 
 if TYPE_CHECKING:
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from netsecgame.envs.batch.layout import StateLayout
 
 ATTACKER, DEFENDER = "attacker", "defender"
-
-
-class Streams:
-    """`RandomStreams` on the generators of the batch."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.start = StreamRandom(seed, Stream.START)
-        self.goal = StreamRandom(seed, Stream.GOAL)
-        self.actions = StreamRandom(seed, Stream.ACTIONS)
-        self.detection = StreamRandom(seed, Stream.DETECTION)
-        self.addresses = StreamRandom(seed, Stream.START)
 
 
 class Outcome(NamedTuple):
@@ -57,8 +45,7 @@ class ReferenceEnv:
         autoreset: Autoreset,
         defender: Defender | None,
     ) -> None:
-        self.world = World(spec, 0, topology, index)
-        self.world.dynamics.streams = Streams(seed)  # type: ignore[assignment]
+        self.world = World(spec, seed, topology, index)
         self.choice = StreamRandom(seed, Stream.CHOICE)
         self.autoreset = autoreset
         full = topology.action_index
