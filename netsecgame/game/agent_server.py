@@ -66,12 +66,8 @@ class _Output(Protocol):
     def is_closing(self) -> bool: ...
 
 
-class AgentConnection(asyncio.BufferedProtocol):
-    """One connection: moves bytes between its socket, its session and the queues.
-
-    It brings a buffer to read into. Without one, asyncio asks for 256 KiB of memory for each read,
-    often in new pages, which takes longer than all the rest of a message.
-    """
+class AgentConnection(asyncio.Protocol):
+    """One connection: moves bytes between its socket, its session and the queues."""
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
@@ -100,14 +96,6 @@ class AgentConnection(asyncio.BufferedProtocol):
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open(self._transport, transport.get_extra_info("peername"))
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - messages are short
-        """Where the next bytes from the peer go."""
-        return self._server.read_buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take bytes from the peer."""
-        self.data_received(bytes(self._server.read_buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -346,6 +334,22 @@ class AgentConnection(asyncio.BufferedProtocol):
             self._timer = None
 
 
+class BufferedConnection(AgentConnection, asyncio.BufferedProtocol):
+    """A connection that brings the buffer to read into.
+
+    Without one, asyncio's own loop asks for 256 KiB of memory for each read, often in new pages,
+    which takes longer than all the rest of a message. uvloop has a buffer of its own.
+    """
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - messages are short
+        """Where the next bytes from the peer go."""
+        return self._server.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take bytes from the peer."""
+        self.data_received(bytes(self._server.read_buffer[:nbytes]))
+
+
 class AgentServer:
     """Takes the agents' connections.
 
@@ -397,7 +401,8 @@ class AgentServer:
 
     def connect(self) -> AgentConnection:
         """A protocol object for `loop.create_server`."""
-        return AgentConnection(self)
+        is_asyncio = isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+        return BufferedConnection(self) if is_asyncio else AgentConnection(self)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until it ends."""

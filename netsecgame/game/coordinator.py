@@ -76,6 +76,12 @@ _ALL_ACTIONS = [str(kind) for kind in ActionType]
 #: What is not carried out by the world's step.
 _NO_GAME_ACTIONS = frozenset({ActionType.JoinGame, ActionType.QuitGame, ActionType.ResetGame})
 
+#: What a world may say of some of its methods.
+_IMMEDIATE = {
+    "step_is_immediate": {"step"},
+    "reset_is_immediate": {"reset", "reset_agent", "register_agent"},
+}
+
 _FAILED = "could not carry out a message of %s"
 _CANCELLED = "the world cancelled its own step"
 
@@ -93,6 +99,13 @@ class _StepDone(NamedTuple):
 
     task: asyncio.Task[GameState]
     action: Action
+
+
+class _Begun(NamedTuple):
+    """Put on the action queue when a message is carried out that has to wait after all."""
+
+    serving: Coroutine[Any, Any, None]
+    awaited: object
 
 
 class _Settled(NamedTuple):
@@ -129,9 +142,12 @@ class GameCoordinator:
         step_is_immediate: Whether `step` never waits for anything. If not, it runs beside the
             consumer, so that a long one holds up nobody else. A subclass that overrides `step` says
             so anew.
+        reset_is_immediate: Whether `reset`, `reset_agent` and `register_agent` never do. A subclass
+            that overrides one of them says so anew.
     """
 
     step_is_immediate = False
+    reset_is_immediate = False
 
     def __init__(  # noqa: PLR0913 - the last eight are options of the server, by name only
         self,
@@ -203,11 +219,12 @@ class GameCoordinator:
         self._steps: dict[Peer, asyncio.Task[GameState]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A world that overrides `step` may wait in it, unless it says otherwise."""
+        """A world that overrides a method may wait in it, unless it says otherwise."""
         super().__init_subclass__(**kwargs)
-        says = [("step" in c.__dict__, "step_is_immediate" in c.__dict__) for c in cls.__mro__]
-        if next(is_said for has_step, is_said in says if has_step or is_said) is False:
-            cls.step_is_immediate = False
+        for flag, methods in _IMMEDIATE.items():
+            says = [(methods & c.__dict__.keys(), flag in c.__dict__) for c in cls.__mro__]
+            if next(is_said for has_any, is_said in says if has_any or is_said) is False:
+                setattr(cls, flag, False)
 
     # --- what a world says ---
 
@@ -351,6 +368,9 @@ class GameCoordinator:
                 await asyncio.sleep(0)
 
     async def _serve(self, agent: Peer, message: Any) -> None:
+        if isinstance(message, _Begun):
+            await finish_coroutine(message.serving, message.awaited)
+            return
         try:
             await self._handle(agent, message)
         except Exception:
@@ -360,7 +380,7 @@ class GameCoordinator:
             self._agent_server.hold(agent)
 
     def _serve_at_once(self, agent: Peer, message: Any) -> bool:
-        """Carry out a game action for which nothing can wait; False if the message is none.
+        """Carry out a game action or a reset that waits for nothing; False if it is none.
 
         Called in place of the consumer, while it waits for messages.
         """
@@ -371,7 +391,10 @@ class GameCoordinator:
         except (BadRequestError, TypeError):
             return False
         if action.action_type in _NO_GAME_ACTIONS:
-            return False
+            if action.action_type is not ActionType.ResetGame or not self.reset_is_immediate:
+                return False
+            self._begin(agent, self._serve(agent, action))
+            return True
         settled = []
         try:
             settled = self._play(agent, action)
@@ -385,6 +408,15 @@ class GameCoordinator:
         elif agent in self._parked:
             self._agent_server.hold(agent)
         return True
+
+    def _begin(self, agent: Peer, serving: Coroutine[Any, Any, None]) -> None:
+        """Carry out a message up to where it has to wait; the consumer does the rest."""
+        try:
+            awaited = serving.send(None)
+        except StopIteration:
+            return
+        # The queue is empty, so nothing comes in between.
+        self._agent_action_queue.put_nowait((agent, _Begun(serving, awaited)))
 
     async def create_agent_queue(self, agent_addr: Peer) -> None:
         """Make sure that an agent has an answer queue; a connection brings its own."""
@@ -691,8 +723,10 @@ class GameCoordinator:
                 self._last_trajectories[agent] = self._trajectory(agent)
             await self._store_trajectory(agent)
         self._lobby.start_anew()
+        finished = self._episode.players  # thrown away when all are answered, which takes a while
         self._begin_episode(decision, places)
         self._release_starters()
+        del finished
 
     async def _restore_world(self, decision: ResetDecision) -> list[_Place] | None:
         """Restore the world and get everyone's place in it; None if the world cannot do that."""

@@ -271,6 +271,66 @@ async def test_agent_that_drops_during_a_step_that_should_not_wait_ends_it(serve
     assert not server.world._steps
 
 
+class HastyReset(HastyWorld):
+    """Says that its resets never wait, but they do."""
+
+    step_is_immediate = True
+    reset_is_immediate = True
+
+    async def step(self, agent_id: Peer, agent_state: GameState, action: Action) -> GameState:
+        self.calls.append(f"step {agent_id[1]}")
+        return agent_state
+
+    async def reset(self, seed: int | None = None, topology_change: bool | None = None) -> bool:
+        self.calls.append("reset begins")
+        await asyncio.sleep(0.05)
+        self.calls.append("reset ends")
+        return True
+
+
+async def test_reset_that_waits_although_it_said_otherwise_comes_before_what_follows(
+    serve: Serve,
+) -> None:
+    server = await serve(world=HastyReset)
+    world = server.world
+    assert isinstance(world, HastyReset)
+    client, other = await server.join(), await server.connect()
+    client.send(reset(), IDLE)
+    while "reset begins" not in world.calls:
+        await asyncio.sleep(0)
+    other.send(join())
+
+    assert (await other.reply())["status"] == "GameStatus.CREATED"
+    assert [(await client.reply())["status"] for _ in range(2)] == [
+        "GameStatus.RESET_DONE",
+        "GameStatus.OK",
+    ]
+    assert [call.split(" ")[0] for call in world.calls[3:]][:3] == ["reset", "place", "register"]
+
+
+async def test_server_stops_although_a_reset_waits_that_said_otherwise(serve: Serve) -> None:
+    begun = asyncio.Event()
+
+    class ForEver(HastyReset):
+        reset_is_immediate = True
+
+        async def reset(self, seed: int | None = None, topology_change: bool | None = None) -> bool:
+            begun.set()
+            await asyncio.sleep(3_600)
+            return True
+
+    server = await serve(world=ForEver)
+    client = await server.join()
+    client.send(reset())
+    await begun.wait()
+    began = monotonic()
+
+    await server.stop()
+
+    assert monotonic() - began < 3
+    assert (await client.reply())["message"]["message"] == "the server is shutting down"
+
+
 class FailingWorld(PlainWorld):
     """What `fails` names does."""
 

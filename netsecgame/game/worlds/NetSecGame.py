@@ -27,6 +27,7 @@ class NetSecGame(GameCoordinator):
     """
 
     step_is_immediate = True
+    reset_is_immediate = True
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ class WhiteBoxNetSecGame(NetSecGame):
     """
 
     step_is_immediate = True
+    reset_is_immediate = True
 
     def __init__(
         self,

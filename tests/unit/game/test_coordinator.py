@@ -45,6 +45,19 @@ def test_step_is_immediate_of_a_mixin_that_brings_a_step_is_false() -> None:
     assert quick.step_is_immediate is True  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("method", ["reset", "reset_agent", "register_agent"])
+def test_reset_is_immediate_only_of_the_class_that_says_so_of_its_own_methods(method: str) -> None:
+    own = {method: getattr(GameCoordinator, method)}
+    overridden = type("Overridden", (NetSecGame,), own)
+    said = type("Said", (NetSecGame,), {**own, "reset_is_immediate": True})
+
+    assert GameCoordinator.reset_is_immediate is False
+    assert NetSecGame.reset_is_immediate is True
+    assert overridden.reset_is_immediate is False  # type: ignore[attr-defined]
+    assert overridden.step_is_immediate is True  # type: ignore[attr-defined]
+    assert said.reset_is_immediate is True  # type: ignore[attr-defined]
+
+
 async def test_start_tasks_white_box_with_dynamic_addresses_names_file_and_line() -> None:
     task = TASK_FILE.with_name("two_networks_small_dynamic.yaml")
     world = WhiteBoxNetSecGame("127.0.0.1", 0, task)
