@@ -57,6 +57,16 @@ class ProtocolConfig:
     BUFFER_SIZE = 8192
 
 
+def escape_end_marker(json_bytes: bytes) -> bytes:
+    r"""The same JSON value without the letters `EOF`.
+
+    The O is the letter to escape: the E may be the last digit of an escape, as in ``\u00EEOF``.
+    """
+    # One letter is found forty times as fast as three, and this one is rare in states.
+    marker = ProtocolConfig.END_OF_MESSAGE
+    return json_bytes.replace(marker, rb"E\u004fF") if b"O" in json_bytes else json_bytes
+
+
 # --- enumerations ---------------------------------------------------------------------------------
 
 
@@ -767,8 +777,11 @@ class GameState:
         }
 
     def as_json(self) -> str:
-        """The wire form as compact JSON; the same text for equal states in every process."""
-        return _encode_json(self.as_dict).decode()
+        """The wire form as compact JSON; the same text for equal states in every process.
+
+        The letters `EOF`, which would end a reply, are not in it: their O is escaped.
+        """
+        return escape_end_marker(_encode_json(self.as_dict)).decode()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from netsecgame.core.bits import iter_bits
 from netsecgame.core.logs import KnownLog, log_data
 from netsecgame.core.topology import LOG
-from netsecgame.game_components import IP, Data, GameState, Network, Service
+from netsecgame.game_components import (
+    IP,
+    Data,
+    GameState,
+    Network,
+    Service,
+    escape_end_marker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -145,15 +152,17 @@ class KnownState(GameState):
     """
 
     # Slots, because reading an attribute of an object that has them takes a fifth of the time.
-    __slots__ = ("knowledge", "labels")
+    __slots__ = ("_json", "knowledge", "labels")
 
     knowledge: Knowledge
     labels: Labels
+    _json: Pieces | None
 
     def __init__(self, knowledge: Knowledge, labels: Labels) -> None:
         # The fields of GameState are left out on purpose: `_Part` builds them.
         _set_knowledge(self, knowledge)
         _set_labels(self, labels)
+        _set_json(self, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as the plain value: the masks mean nothing in another process."""
@@ -161,7 +170,7 @@ class KnownState(GameState):
 
     def forget_json(self) -> None:
         """Let go of the JSON; it is made again when somebody asks."""
-        self.__dict__.pop("_json", None)
+        _set_json(self, None)
 
     def as_json(self) -> str:
         """The wire form as text; made once."""
@@ -176,14 +185,16 @@ class KnownState(GameState):
     @property
     def json_pieces(self) -> Pieces:
         """The wire form as UTF-8 bytes that are to be joined; made once."""
-        cached: Pieces | None = self.__dict__.get("_json")
-        if cached is None:
-            cached = self.__dict__["_json"] = self.labels.state_encoder.encode(self.knowledge)
-        return cached
+        pieces = self._json
+        if pieces is None:
+            pieces = self.labels.state_encoder.encode(self.knowledge)
+            _set_json(self, pieces)
+        return pieces
 
 
 _set_knowledge = KnownState.__dict__["knowledge"].__set__  # the dataclass above it is frozen
 _set_labels = KnownState.__dict__["labels"].__set__
+_set_json = KnownState.__dict__["_json"].__set__
 _new_state = object.__new__
 
 
@@ -192,6 +203,7 @@ def make_state(knowledge: Knowledge, labels: Labels) -> KnownState:
     state = _new_state(KnownState)
     _set_knowledge(state, knowledge)
     _set_labels(state, labels)
+    _set_json(state, None)
     return state
 
 
@@ -201,8 +213,13 @@ def encode_state(state: GameState) -> bytes:
 
 
 def encode_in_pieces(state: GameState) -> Pieces:
-    """As `encode_state`, in pieces to be joined; those of the world's own states are made once."""
-    return state.json_pieces if isinstance(state, KnownState) else (state.as_json().encode(),)
+    """As `encode_state`, in pieces to be joined; those of the world's own states are made once.
+
+    The letters `EOF` are in none of them, whatever a state of somebody else's says.
+    """
+    if isinstance(state, KnownState):
+        return state.json_pieces
+    return (escape_end_marker(state.as_json().encode()),)
 
 
 def _hosts(mask: int, labels: Labels) -> set[IP]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from netsecgame.core.topology import LOG_DATA
-from netsecgame.game_components import Data
+from netsecgame.game_components import Data, escape_end_marker
 
 if TYPE_CHECKING:
     from netsecgame.core.topology import Topology
@@ -27,6 +27,11 @@ _MAX_WAITING = 4_096
 _SEPARATOR = ", "
 
 _encode = msgspec.json.encode
+
+# The JSON of a log with its size and its text left out.
+_EMPTY_JSON = _encode(LOG_DATA)
+_BEFORE_SIZE, _rest = _EMPTY_JSON.split(b"0")
+_BEFORE_TEXT, _AFTER_TEXT = _rest[:-2] + b"[", b"]" + _rest[-2:]
 
 
 class _Tape:
@@ -98,36 +103,38 @@ class _DeviceLog:
         log._places = self._places[-MAX_LOG_ENTRIES:]
         return log
 
-    def in_words(self, end: int) -> tuple[bytes, int]:
-        """What it said when the tape had come to `end`.
-
-        Returns:
-            The newest entries as a JSON list, as the JSON of a text, and the length of that text;
-            an empty text if there are none.
-        """
+    def json(self, end: int) -> bytes:
+        """What it said when the tape had come to `end`: the newest entries, as JSON of a datum."""
         if self._filed < end:
             self.file()
         count = bisect_left(self._places, end)
         if not count:
-            return b'""', 0
+            return _EMPTY_JSON
         self._put_into_words(count)
         first = max(0, count - MAX_LOG_ENTRIES)
         begin, end = self._ends[first], self._ends[count] - len(_SEPARATOR)
-        size = self._text_ends[count] - len(_SEPARATOR) - self._text_ends[first]
-        words = b"".join((b'"[', memoryview(self._json)[begin:end], b']"'))
-        return words, size + len("[]")
+        size = self._text_ends[count] - len(_SEPARATOR) - self._text_ends[first] + len("[]")
+        with memoryview(self._json) as words:
+            return b"".join(
+                (_BEFORE_SIZE, b"%d" % size, _BEFORE_TEXT, words[begin:end], _AFTER_TEXT)
+            )
 
     def _put_into_words(self, count: int) -> None:
-        for entry in self._entries[len(self._ends) - 1 : count]:
-            self._json += _escape(entry)
-            self._ends.append(len(self._json))
-            self._text_ends.append(self._text_ends[-1] + len(entry) + len(_SEPARATOR))
+        words, ends, text_ends = self._json, self._ends, self._text_ends
+        end, text_end = ends[-1], text_ends[-1]
+        for entry in self._entries[len(ends) - 1 : count]:
+            escaped = _escape(entry)
+            words += escaped
+            end += len(escaped)
+            text_end += len(entry) + len(_SEPARATOR)
+            ends.append(end)
+            text_ends.append(text_end)
 
 
 @lru_cache(4_096)
 def _escape(entry: str) -> bytes:
     """An entry and a separator, as inside a JSON text."""
-    return _encode(entry + _SEPARATOR)[1:-1]
+    return escape_end_marker(_encode(entry + _SEPARATOR))[1:-1]
 
 
 class Log:
@@ -142,24 +149,18 @@ class Log:
     @property
     def data(self) -> Data:
         """The log as a datum, its newest 1,000 entries as JSON in its content."""
-        content, size = self._device.in_words(self._end)
-        if not size:
-            return LOG_DATA
-        return Data(LOG_DATA.owner, LOG_DATA.id, size, LOG_DATA.type, msgspec.json.decode(content))
+        return msgspec.json.decode(self.json, type=Data)
 
     @property
     def json(self) -> bytes:
         """The JSON of that datum."""
-        content, size = self._device.in_words(self._end)
-        return _DATUM_JSON % (size, content)
+        return self._device.json(self._end)
 
     @property
     def content(self) -> str:
         """The entries as a JSON list; nothing at all if there are none."""
         return self.data.content
 
-
-_DATUM_JSON = _encode(LOG_DATA).replace(b'"size":0', b'"size":%d').replace(b'""', b"%b")
 
 #: A log that an agent knows: one it has read, or one its start position gave it.
 KnownLog: TypeAlias = Log | Data
@@ -171,8 +172,8 @@ def log_data(log: KnownLog) -> Data:
 
 
 def log_json(log: KnownLog) -> bytes:
-    """The JSON of a known log."""
-    return _encode(log) if isinstance(log, Data) else log.json
+    """The JSON of a known log, without the letters `EOF`."""
+    return escape_end_marker(_encode(log)) if isinstance(log, Data) else log.json
 
 
 class LogBook:

@@ -17,6 +17,7 @@ import msgspec
 from netsecgame.core.bits import iter_bits, mask_of
 from netsecgame.core.logs import log_json
 from netsecgame.core.topology import LOG, LOG_DATA
+from netsecgame.game_components import escape_end_marker
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -37,7 +38,10 @@ _MAX_JOINED_BYTES = 1 << 13
 #: What an entry costs besides its bytes, roughly.
 _ENTRY_BYTES = 400
 
-_encode = msgspec.json.encode
+
+def _encode(value: object) -> bytes:
+    return escape_end_marker(msgspec.json.encode(value))
+
 
 #: JSON in pieces that are to be joined; none ends inside a text.
 Pieces: TypeAlias = tuple[bytes, ...]
@@ -119,12 +123,13 @@ class StateEncoder:
         return self._service_parts.add(id(services), part, services)
 
     def _make_data_part(self, data: Mapping[int, int], logs: Mapping[int, KnownLog]) -> bytes:
-        found = []
+        found: list[bytes] = []
         for address in self._in_order(data):
             mask, log = data[address], logs.get(address)
             kept = self._data_of.get((address, mask, id(log)))
-            found.append(kept[0] if kept else self._make_data(address, mask, log))
-        part = b',"known_data":{%s}' % b",".join(found)
+            found += (b",", kept[0] if kept else self._make_data(address, mask, log))
+        # Logs are long: each is copied only once here.
+        part = b"".join((b',"known_data":{', *found[1:], b"}"))
         return self._data_parts.add((id(data), id(logs)), part, (data, logs))
 
     def _make_block_part(self, blocks: Mapping[int, int]) -> bytes:
@@ -144,12 +149,15 @@ class StateEncoder:
         return self._services_of.add((address, mask), made)
 
     def _make_data(self, address: int, mask: int, log: KnownLog | None) -> bytes:
-        found = [
+        found: list[bytes] = []
+        for each in (
             self._data_list(mask & self._before_log),
             b"" if log is None else log_json(log),
             self._data_list(mask & ~self._before_log & ~(1 << LOG)),
-        ]
-        made = b'"%s":[%s]' % (self._ips[address], b",".join(filter(None, found)))
+        ):
+            if each:
+                found += (b",", each)
+        made = b"".join((b'"', self._ips[address], b'":[', *found[1:], b"]"))
         return self._data_of.add((address, mask, id(log)), made, log)
 
     # --- lists ---

@@ -66,7 +66,8 @@ class Trajectory:
         before = self.states[-1]
         if state is not before and isinstance(before, KnownState):
             before.forget_json()
-        self.add(action, reward, state, count_text(action))
+        is_fixed = len(action.parameters) <= _MAX_PARAMETERS_WITHOUT_TEXT
+        self.add(action, reward, state, 0 if is_fixed else count_text(action))
 
     def add(self, action: Action, reward: float, state: GameState, text: int) -> None:
         """As `append`, for `text` that is counted; earlier states keep their JSON."""

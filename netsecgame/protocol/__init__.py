@@ -1,6 +1,7 @@
 """The wire, without input and output: limits, framing, messages, and one connection's session."""
 
-from netsecgame.protocol.framing import Garbage, MessageFramer, ReplyFramer, escape_end_marker
+from netsecgame.game_components import escape_end_marker
+from netsecgame.protocol.framing import Garbage, MessageFramer, ReplyFramer
 from netsecgame.protocol.limits import Limits
 from netsecgame.protocol.messages import (
     Reply,

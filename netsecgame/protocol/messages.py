@@ -21,6 +21,7 @@ from netsecgame.game_components import (
     GameStatus,
     Network,
     Service,
+    escape_end_marker,
 )
 from netsecgame.protocol.fields import (
     ABSENT,
@@ -36,7 +37,6 @@ from netsecgame.protocol.fields import (
     read_text,
     unknown,
 )
-from netsecgame.protocol.framing import escape_end_marker
 
 
 def _to_plain(value: object) -> dict[Any, Any]:
@@ -254,17 +254,13 @@ def encode_step_reply(
     Args:
         to_agent: Host and port of the peer.
         state_json: What the agent knows, as the JSON of its `GameState`, in pieces none of which
-            ends inside a text.
+            has the letters of the `EOF` marker, also not in part at its end.
         reward: Of the step; an integer stays one.
 
     Returns:
         What is to be joined. The state is not copied: who can send pieces needs no copy of it.
     """
-    return [
-        _head_of_step_reply(to_agent),
-        *map(escape_end_marker, state_json),
-        _tail_of_step_reply(reward),
-    ]
+    return [_head_of_step_reply(to_agent), *state_json, _tail_of_step_reply(reward)]
 
 
 @lru_cache(1_024)

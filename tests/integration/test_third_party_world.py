@@ -277,12 +277,17 @@ class HastyReset(HastyWorld):
     step_is_immediate = True
     reset_is_immediate = True
 
+    def _initialize(self) -> None:
+        super()._initialize()
+        self.reset_began = asyncio.Event()
+
     async def step(self, agent_id: Peer, agent_state: GameState, action: Action) -> GameState:
         self.calls.append(f"step {agent_id[1]}")
         return agent_state
 
     async def reset(self, seed: int | None = None, topology_change: bool | None = None) -> bool:
         self.calls.append("reset begins")
+        self.reset_began.set()
         await asyncio.sleep(0.05)
         self.calls.append("reset ends")
         return True
@@ -296,8 +301,7 @@ async def test_reset_that_waits_although_it_said_otherwise_comes_before_what_fol
     assert isinstance(world, HastyReset)
     client, other = await server.join(), await server.connect()
     client.send(reset(), IDLE)
-    while "reset begins" not in world.calls:
-        await asyncio.sleep(0)
+    await world.reset_began.wait()
     other.send(join())
 
     assert (await other.reply())["status"] == "GameStatus.CREATED"

@@ -30,6 +30,7 @@ from netsecgame.protocol import (
     encode_reply,
     encode_request,
     encode_step_reply,
+    escape_end_marker,
     forbidden,
 )
 
@@ -241,7 +242,7 @@ def test_decode_reply_of_encode_reply_gives_everything_back_without_end_markers(
 def test_encode_step_reply_is_what_encode_reply_gives(
     to_agent: tuple[str, int], state: dict[str, Any], reward: float
 ) -> None:
-    state_json = json.dumps(state, ensure_ascii=False).encode()
+    state_json = escape_end_marker(json.dumps(state, ensure_ascii=False).encode())
     expected = encode_reply(to_agent, GameStatus.OK, state_json=state_json, reward=reward)
 
     for pieces in ([state_json], [state_json[:1], state_json[1:-1], state_json[-1:]]):
