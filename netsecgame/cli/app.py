@@ -165,7 +165,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
         text = f"expected at most one for each game, got {workers} for {games}"
         raise typer.BadParameter(text, param_hint="--workers")
     from netsecgame.cli.server import serve_task
-    from netsecgame.cli.task_files import find_task_file
+    from netsecgame.game.task_files import find_task_file
     from netsecgame.game.worlds.command_line import limits_for
 
     return serve_task(
@@ -206,7 +206,7 @@ def play(
     """Watch shipped agents play: starts a server and agents, and shows how they do."""
     from netsecgame.cli.line_up import line_up
     from netsecgame.cli.play import play_match
-    from netsecgame.cli.task_files import find_task_file
+    from netsecgame.game.task_files import find_task_file
     from netsecgame.game.loading import load_game
 
     path = find_task_file(task)
