@@ -206,8 +206,8 @@ def play(
     """Watch shipped agents play: starts a server and agents, and shows how they do."""
     from netsecgame.cli.line_up import line_up
     from netsecgame.cli.play import play_match
-    from netsecgame.game.task_files import find_task_file
     from netsecgame.game.loading import load_game
+    from netsecgame.game.task_files import find_task_file
 
     path = find_task_file(task)
     spec = load_game(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netsecgame.core.action_index import ActionIndex
@@ -15,6 +14,8 @@ from netsecgame.game.task_files import find_task_file
 from netsecgame.game_components import AgentRole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from netsecgame.core.task import RoleTask
     from netsecgame.core.topology import Topology
 

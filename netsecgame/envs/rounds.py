@@ -99,7 +99,7 @@ class Rounds:
             randomize_topology: Draw new addresses; only a task with dynamic addresses does.
         """
         begun = self.world.reset(seed, randomize_topology=randomize_topology)
-        self._goals = {agent: place.goal for agent, place in begun.items()}
+        self._goals = {seat.agent: begun[seat.agent].goal for seat in self.seats}
         self._paid = {}
         self.learners = []
         for seat in self.seats:

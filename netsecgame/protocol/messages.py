@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,7 @@ from netsecgame.protocol.fields import (
     read_text,
     unknown,
 )
+from netsecgame.protocol.limits import Limits
 
 
 def _to_plain(value: object) -> dict[Any, Any]:
@@ -47,6 +48,9 @@ def _to_plain(value: object) -> dict[Any, Any]:
 
 _decode_json = msgspec.json.Decoder().decode
 _encode_json = msgspec.json.Encoder(enc_hook=_to_plain).encode
+
+#: What servers take that nobody has configured otherwise.
+_MAX_MESSAGE_BYTES = Limits().max_message_bytes
 
 # --- requests -------------------------------------------------------------------------------------
 
@@ -179,8 +183,17 @@ def _read_json(frame: bytes | str) -> Any:
 
 
 def encode_request(action: Action) -> bytes:
-    """The message that asks for the action."""
-    return _encode_json(action.as_dict)
+    """The message that asks for the action.
+
+    What a datum says is left out where the message would be longer than servers take: nothing goes
+    by it, and a long log says a lot.
+    """
+    message = _encode_json(action.as_dict)
+    datum = action.parameters.get("data")
+    if len(message) > _MAX_MESSAGE_BYTES and isinstance(datum, Data):
+        short = replace(datum, size=0, content="")
+        message = _encode_json(Action(action.type, {**action.parameters, "data": short}).as_dict)
+    return message
 
 
 # --- replies --------------------------------------------------------------------------------------

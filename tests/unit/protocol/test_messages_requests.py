@@ -19,7 +19,7 @@ from netsecgame.game_components import (
     Network,
     Service,
 )
-from netsecgame.protocol import decode_request, encode_request
+from netsecgame.protocol import Limits, decode_request, encode_request
 
 HOST = {"ip": "192.168.1.5"}
 OTHER_HOST = {"ip": "213.47.23.195"}
@@ -515,3 +515,23 @@ def test_decode_request_of_ever_new_requests_keeps_a_bounded_part_of_them() -> N
         tracemalloc.stop()
 
     assert kept_bytes < 10 << 20
+
+
+@pytest.mark.parametrize("length", [10, 60_000, 70_000, 1_000_000])
+def test_encode_request_of_a_long_datum_is_what_servers_take(length: int) -> None:
+    datum = Data("system", "logfile", length, "log", "x" * length)
+    hosts = {"source_host": IP("10.0.0.1"), "target_host": IP("10.0.0.2")}
+    action = Action(ActionType.ExfiltrateData, {**hosts, "data": datum})
+
+    frame = encode_request(action)
+
+    assert len(frame) <= Limits().max_message_bytes
+    assert decode_request(frame) == action
+    said = decode_request(frame).parameters["data"]
+    assert (said.size, said.content) == ((length, "x" * length) if length <= 60_000 else (0, ""))
+
+
+def test_encode_request_that_is_too_long_otherwise_is_what_it_says() -> None:
+    action = Action(ActionType.JoinGame, {"agent_info": AgentInfo("x" * 70_000, AgentRole.Attacker)})
+
+    assert decode_request(encode_request(action)) == action
