@@ -532,6 +532,7 @@ def test_encode_request_of_a_long_datum_is_what_servers_take(length: int) -> Non
 
 
 def test_encode_request_that_is_too_long_otherwise_is_what_it_says() -> None:
-    action = Action(ActionType.JoinGame, {"agent_info": AgentInfo("x" * 70_000, AgentRole.Attacker)})
+    info = AgentInfo("x" * 70_000, AgentRole.Attacker)
+    action = Action(ActionType.JoinGame, {"agent_info": info})
 
     assert decode_request(encode_request(action)) == action
