@@ -1,9 +1,9 @@
 """Steps per second of the batched world, beside the pure one.
 
 What is measured: B environments of `two_networks_small` under random legal actions, with automatic
-reset in the next step; a step writes state words, rewards and ends, and the boolean action mask too
-where it says so. The actions are drawn by `sample_actions`. The figure for steps counts the time of
-`step` alone; the one with drawing counts both.
+reset in the next step; a step writes state words, rewards and ends, and the boolean action mask or
+the flat observation too where it says so. The actions are drawn by `sample_actions`. The figure for
+steps counts the time of `step` alone; the one with drawing counts both.
 Against what: the pure `World.step_number` on the same task in the same run.
 Besides: memory of an environment of `two_networks`, and how long the first step of a new process
 takes, drawing included, with nothing compiled and with what the process before has left.
@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.servers import ROOT, TASK
 from benchmarks.worlds import Course, describe
-from netsecgame.envs.batch.batched_world import Backend, BatchedWorld
+from netsecgame.envs.batch import Backend, BatchedWorld
 from netsecgame.game.loading import load_game
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ SMALL, LARGE = 4_096, 65_536
 _FIRST_STEP = f"""
 import time
 begin = time.perf_counter()
-from netsecgame.envs.batch.batched_world import BatchedWorld
+from netsecgame.envs.batch import BatchedWorld
 from netsecgame.game.loading import load_game
 world = BatchedWorld(load_game({str(TASK)!r}), 64, backend="numba", with_masks=True)
 world.step(world.sample_actions())
@@ -49,8 +49,21 @@ print(time.perf_counter() - begin)
 class Batch:
     """A batch that is stepped again and again."""
 
-    def __init__(self, num_envs: int, backend: Backend, *, with_masks: bool = False) -> None:
-        self.world = BatchedWorld(load_game(TASK), num_envs, backend=backend, with_masks=with_masks)
+    def __init__(
+        self,
+        num_envs: int,
+        backend: Backend,
+        *,
+        with_masks: bool = False,
+        with_observations: bool = False,
+    ) -> None:
+        self.world = BatchedWorld(
+            load_game(TASK),
+            num_envs,
+            backend=backend,
+            with_masks=with_masks,
+            with_observations=with_observations,
+        )
         self._actions = np.zeros(num_envs, np.int32)
         for _ in range(60):  # so that episodes do not end all at once
             self.world.sample_actions(self._actions)
@@ -93,8 +106,11 @@ def main() -> None:
         f"numba, B = {LARGE:,}": Batch(LARGE, Backend.NUMBA),
         f"numba with masks, B = {SMALL:,}": Batch(SMALL, Backend.NUMBA, with_masks=True),
         f"numba with masks, B = {LARGE:,}": Batch(LARGE, Backend.NUMBA, with_masks=True),
+        f"numba, observations, B = {SMALL:,}": Batch(SMALL, Backend.NUMBA, with_observations=True),
+        f"numba, observations, B = {LARGE:,}": Batch(LARGE, Backend.NUMBA, with_observations=True),
         f"numpy, B = {SMALL:,}": Batch(SMALL, Backend.NUMPY),
         f"numpy, B = {LARGE:,}": Batch(LARGE, Backend.NUMPY),
+        f"numpy, observations, B = {SMALL:,}": Batch(SMALL, Backend.NUMPY, with_observations=True),
     }
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in batches}
     pure_rates = []

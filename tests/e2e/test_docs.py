@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -12,15 +13,16 @@ import time
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import yaml
 
 from netsecgame import AgentRole, BaseAgent, GameStatus
 from netsecgame.core.task import GAME_ACTIONS
+from netsecgame.envs.evaluation.episodes import EpisodeRecord
 from netsecgame.game.loading import check_game
-from netsecgame.game_components import ACTION_PARAMETERS
+from netsecgame.game_components import ACTION_PARAMETERS, ActionType
 from netsecgame.protocol.messages import decode_reply, decode_request
 from netsecgame.scenarios import check_scenario
 
@@ -87,6 +89,9 @@ def test_docs_every_kind_of_example_is_covered_here() -> None:
         ("README.md", "python"),
         ("agents.md", "python"),
         ("batched_world.md", "python"),
+        ("evaluating.md", "sh"),
+        ("evaluating.md", "python"),
+        ("multi_agent.md", "python"),
         ("protocol.md", "json"),
         ("serving.md", "sh"),
         ("serving.md", "python"),
@@ -221,12 +226,96 @@ def test_agents_page_goal_example_prints_the_goal(
 def test_batched_world_page_example_wins_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (example,) = only("batched_world.md", "python")
+    example, *_ = only("batched_world.md", "python")
     monkeypatch.chdir(ROOT)
     exec(example, {})
     told = re.fullmatch(r"855 actions, 2 words a state, won (\d+) times\n", capsys.readouterr().out)
     assert told is not None
     assert 0 < int(told[1]) < 4_000  # 4 episodes of 50 steps each
+
+
+@pytest.mark.timeout(400)  # the first use on a machine compiles
+def test_batched_world_page_observation_names_what_an_attacker_knows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, example, _ = only("batched_world.md", "python")
+    monkeypatch.chdir(ROOT)
+    exec(example, {})
+    known, share = capsys.readouterr().out.splitlines()
+    assert "'controlled_hosts 213.47.23.195'" in known
+    assert share == "0.02 of the steps are used"
+
+
+@pytest.mark.timeout(400)  # the first use on a machine compiles
+def test_batched_world_page_defenders_gain_something(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, example = only("batched_world.md", "python")
+    monkeypatch.chdir(ROOT)
+    exec(example, {})
+    out = capsys.readouterr().out
+    told = re.fullmatch(r"3939 actions, defenders gained (-?\d+\.\d) each\n", out)
+    assert told is not None
+    assert -100 < float(told[1]) < 0  # 100 steps, a final reward of 100, and false positives
+
+
+def test_evaluating_page_commands_and_program_leave_results(tmp_path: Path) -> None:
+    shell = [line for text in only("evaluating.md", "sh") for line in text.splitlines()]
+    (program,) = only("evaluating.md", "python")
+    (tmp_path / "compare.py").write_text(program)
+    commands = [[str(NETSECGAME), *shlex.split(line)[1:]] for line in shell]
+    outputs = []
+    for command in [*commands, [sys.executable, "-W", "error", "compare.py"]]:
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert ran.stderr == ""
+        outputs.append(ran.stdout)
+    told = r"random: won \d.* to .*\nno-repeat-random: won \d.* to .*\n"
+    assert re.fullmatch(told, outputs[-1]) is not None
+    found = {path.parent.name for path in (tmp_path / "results").glob("*/summary.md")}
+    assert found == {"alone", "defended", "random", "no-repeat-random"}
+    assert (tmp_path / "results.md").read_text().startswith("# Results")
+
+
+def test_evaluating_page_table_has_every_option_and_field() -> None:
+    page = (ROOT / "docs" / "evaluating.md").read_text()
+    shown = subprocess.run(
+        [str(NETSECGAME), "evaluate", "--help"],
+        env={**os.environ, "COLUMNS": "200", "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    options = set(re.findall(r"--[a-z-]+", shown.stdout)) - {"--help"}
+    assert options == set(re.findall(r"`(--[a-z-]+)`", page.partition("## Stopping")[0]))
+    fields = {"return", *EpisodeRecord.__struct_fields__} - {"total_reward"}
+    (row,) = re.findall(r"^\| `episodes/seed_0\.jsonl`.*$", page, re.MULTILINE)
+    assert all(f"`{name}`" in row for name in fields)
+
+
+def test_multi_agent_page_examples_play_and_say_who_learns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole_game, opponents, own_opponent = only("multi_agent.md", "python")
+    monkeypatch.chdir(ROOT)
+    exec(whole_game, {})
+    told = re.fullmatch(r"(\w+) (\{.*\})\n", capsys.readouterr().out)
+    assert told is not None
+    assert told[1] in ("Success", "TimeoutReached")
+    assert json.loads(told[2].replace("'", '"')).keys() == {"attacker_0", "defender_0", "benign_0"}
+
+    exec(opponents, {})
+    assert capsys.readouterr().out == "['attacker_0']\n"
+
+    names: dict[str, Any] = {}
+    exec(own_opponent, names)
+    played = []
+    watchman = names["Watchman"]
+    choose = watchman.choose_action
+    watchman.choose_action = lambda *args: played.append(choose(*args)) or played[-1]
+    names["env"].reset(seed=1)
+    names["env"].step({"attacker_0": 0})
+    assert [action.type for action in played] == [ActionType.FindData]
 
 
 def test_protocol_page_examples_are_a_request_and_a_reply() -> None:

@@ -1,4 +1,4 @@
-"""The memory of a batch of environments, and what their roles start from."""
+"""The memory of a batch of environments, what their roles start from, and what ends are worth."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from netsecgame.core.reward import final_reward, final_status
 from netsecgame.envs.batch.draws import STREAMS
+from netsecgame.envs.batch.tables import PLAYING, SUCCESS
+from netsecgame.game_components import AgentRole, AgentStatus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from netsecgame.core.task import Rewards as TaskRewards
     from netsecgame.envs.batch.layout import Words
     from netsecgame.envs.batch.positions import PositionProgram
     from netsecgame.envs.batch.tables import Tables
 
 #: Who defends.
-NOBODY, RANDOM, SCRIPTED = range(3)
+NOBODY, RANDOM, SCRIPTED, AGENT = range(4)
 
 
 class Role(NamedTuple):
@@ -71,6 +75,39 @@ class Roles(NamedTuple):
     who: int
 
 
+class Rewards(NamedTuple):
+    """What steps and ends are worth.
+
+    Attributes:
+        step: An action of the defender.
+        false_positive: What the defender's final reward gets for each of its false positives.
+        attacker: An action of the attacker by how its episode stands afterwards, its final reward
+            included, (4,): PLAYING and so on.
+        defender: The defender's final reward by how the attacker's episode stands, (4,).
+    """
+
+    step: float
+    false_positive: float
+    attacker: NDArray[np.float64]
+    defender: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rewards: TaskRewards) -> Rewards:
+        """Those of a task."""
+        ends = (AgentStatus.Success, AgentStatus.Fail, AgentStatus.TimeoutReached)
+        attacker = np.zeros(PLAYING + 1 + len(ends))
+        defender = np.zeros_like(attacker)
+        for place, status in enumerate(ends, PLAYING + 1):
+            attacker[place] = final_reward(AgentRole.Attacker, status, 0, rewards)
+            theirs = final_status(
+                AgentRole.Defender, AgentStatus.Playing, attack_succeeded=place == SUCCESS
+            )
+            defender[place] = final_reward(AgentRole.Defender, theirs, 0, rewards)
+        return cls(
+            float(rewards.step), float(rewards.false_positive), rewards.step + attacker, defender
+        )
+
+
 class Envs(NamedTuple):
     """What is true in every environment; B of them, one a row.
 
@@ -87,6 +124,8 @@ class Envs(NamedTuple):
         defender_goals: What it has to reach, likewise.
         defender_steps: Its actions, (B,) int32.
         defender_plays: Whether it still acts, (B,) bool.
+        false_positives: How often its blocks refused its own connections, (B,) int32. Only a
+            defender that acts from outside needs it.
         searched: Address rank where a scripted defender read the log last; -1 before, (B,) int32.
         suspects: Address rank that it has found there and not yet blocked; -1 for none, (B,) int32.
         intruders: Address rank that acted last on a device from another one, (B, devices) int16;
@@ -106,6 +145,7 @@ class Envs(NamedTuple):
     defender_goals: Words
     defender_steps: NDArray[np.int32]
     defender_plays: NDArray[np.bool_]
+    false_positives: NDArray[np.int32]
     searched: NDArray[np.int32]
     suspects: NDArray[np.int32]
     intruders: NDArray[np.int16]
@@ -130,37 +170,9 @@ class Envs(NamedTuple):
             defender_goals=np.zeros((count, defended), np.uint64),
             defender_steps=np.zeros(count, np.int32),
             defender_plays=np.zeros(count, np.bool_),
+            false_positives=np.zeros(count if defender == AGENT else 0, np.int32),
             searched=np.zeros(count, np.int32),
             suspects=np.zeros(count, np.int32),
             intruders=np.zeros((count, patrolled), np.int16),
             intruder_ages=np.zeros((count, patrolled), np.int32),
-        )
-
-
-class Results(NamedTuple):
-    """What came of the last step, one environment a row.
-
-    Attributes:
-        rewards: (B,) float32.
-        terminated: (B,) bool.
-        truncated: (B,) bool.
-        masks: Whether each action is legal, (B, N) bool; no rows if nobody wants to know.
-        final_states: Last states of episodes that ended, (B, W) uint64; no rows if not kept.
-    """
-
-    rewards: NDArray[np.float32]
-    terminated: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    masks: NDArray[np.bool_]
-    final_states: Words
-
-    @classmethod
-    def make(cls, count: int, words: int, *, masks: int, keeps_final: bool) -> Results:
-        """Memory for that many environments; `masks` is the number of actions, or 0."""
-        return cls(
-            rewards=np.zeros(count, np.float32),
-            terminated=np.zeros(count, np.bool_),
-            truncated=np.zeros(count, np.bool_),
-            masks=np.zeros((count if masks else 0, masks), np.bool_),
-            final_states=np.zeros((count if keeps_final else 0, words), np.uint64),
         )

@@ -7,6 +7,7 @@ bits never lie across two words, longer ones begin with a word.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,14 +15,16 @@ import numpy as np
 from netsecgame.core.bits import iter_bits, mask_of
 from netsecgame.core.knowledge import Knowledge
 from netsecgame.core.topology import LOG, LOG_DATA
+from netsecgame.envs.batch.features import Flattener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from netsecgame.core.action_index import ActionIndex
+    from netsecgame.envs.batch.features import Floats
 
     Words: TypeAlias = NDArray[np.uint64]
 
@@ -38,6 +41,7 @@ class Packer:
 
     def __init__(self) -> None:
         self._bits = 0
+        self._used = [0]  # bits, by word
 
     def place(self, width: int) -> int:
         """The first bit of the next field."""
@@ -46,12 +50,19 @@ class Packer:
             self._bits += room
         first = self._bits
         self._bits += width if width <= WORD_BITS else width + -width % WORD_BITS
+        for word in range(first // WORD_BITS, -(-(first + width) // WORD_BITS)):
+            self._used[word:] = [min(WORD_BITS, first + width - word * WORD_BITS)]
         return first
 
     @property
     def words(self) -> int:
         """How many words the fields so far take; at least one."""
         return max(1, -(-self._bits // WORD_BITS))
+
+    @property
+    def used_bits(self) -> list[int]:
+        """How many bits of each word are taken: its lowest ones, whatever is left is above them."""
+        return self._used
 
 
 class StateLayout:
@@ -68,6 +79,8 @@ class StateLayout:
         data: By address rank: first bit of its known data.
         blocks: By address rank: first bit of the addresses known to be cut off from it.
         words: How many words a state takes.
+        used_bits: How many bits of each word mean something: its lowest ones.
+        num_features: F, how many that are in all.
     """
 
     def __init__(
@@ -104,6 +117,9 @@ class StateLayout:
         self.data = [packer.place(len(index.data)) for _ in range(count)]
         self.blocks = [packer.place(count) for _ in range(count)] if has_blocks else []
         self.words = packer.words
+        self.used_bits: Sequence[int] = packer.used_bits
+        self._flattener = Flattener(self.used_bits)
+        self.num_features = self._flattener.num_features
         self._service_places = [
             {service: place for place, service in enumerate(of_host)} for of_host in services
         ]
@@ -144,9 +160,45 @@ class StateLayout:
             logs={address: LOG_DATA for address, mask in data.items() if mask >> LOG & 1},
         )
 
+    @cached_property
+    def feature_names(self) -> Sequence[str]:
+        """What each feature of a flat observation says, under the addresses of the scenario."""
+        return list(self._name_features())
+
+    def flatten(
+        self, words: Words, share: NDArray[np.float64] | float, out: Floats | None = None
+    ) -> Floats:
+        """States as numbers for a network: 1.0 for each feature that is known, else 0.0.
+
+        Args:
+            words: One state (W,), or some, (B, W).
+            share: How much of the step limit is used, from 0.0 to 1.0, of all or of each, (B,): the
+                last number of an observation.
+            out: Where to write; None makes a new array.
+
+        Returns:
+            The observation (F + 1,) float32, or (B, F + 1).
+        """
+        return self._flattener.flatten(words, share, out)
+
     def service_bit(self, rank: int, service: int) -> int:
         """The bit of a service index on a host."""
         return self.services[rank] + self._service_places[rank][service]
+
+    def _name_features(self) -> Iterator[str]:
+        index = self.index
+        topology = index.topology
+        hosts = [str(topology.addresses[address]) for address in index.addresses]
+        data = [f"{datum.owner} {datum.id}" for datum in map(topology.data.__getitem__, index.data)]
+        yield from (f"known_networks {topology.networks[network]}" for network in index.networks)
+        yield from (f"known_hosts {host}" for host in hosts)
+        yield from (f"controlled_hosts {host}" for host in hosts)
+        for host, services in zip(hosts, self.services_of, strict=True):
+            for service in map(topology.services.__getitem__, services):
+                yield f"known_services {host} {service.name} {service.version} {service.type}"
+        yield from (f"known_data {host} {datum}" for host in hosts for datum in data)
+        if self.has_blocks:
+            yield from (f"known_blocks {host} {other}" for host in hosts for other in hosts)
 
     def _bits_of(self, known: Knowledge) -> Iterable[int]:
         index = self.index

@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from netsecgame.core import rng
 from netsecgame.core.logs import MAX_LOG_ENTRIES
 from netsecgame.envs.batch import tables
-from netsecgame.envs.batch.arrays import NOBODY, RANDOM, SCRIPTED
+from netsecgame.envs.batch.arrays import AGENT, NOBODY, RANDOM, SCRIPTED
 from netsecgame.envs.batch.draws import STREAMS
 from netsecgame.envs.batch.positions import DRAW_NEW, SET_ALL
 
@@ -111,6 +111,22 @@ def _write_flags(_context: Any, flags: Any, first: Any, word: Any) -> Any:
     return types.void(flags, types.int64, types.uint64), generate
 
 
+@intrinsic
+def _write_floats(_context: Any, floats: Any, first: Any, word: Any) -> Any:
+    """Write 64 numbers, from `first` on: 1.0 for each bit of a word that is set, else 0.0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        array = context.make_array(kind)(context, builder, arguments[0])
+        numbers = llvm.VectorType(llvm.FloatType(), 64)
+        bits = builder.bitcast(arguments[2], llvm.VectorType(llvm.IntType(1), 64))
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), numbers.as_pointer())
+        builder.store(builder.uitofp(bits, numbers), place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(floats, types.int64, types.uint64), generate
+
+
 @inlined
 def _has(row, bit):
     return (row[bit >> 6] >> np.uint64(bit & 63)) & _ONE != _ZERO
@@ -194,8 +210,11 @@ def _note(t, envs, i, address, source):
 
 
 @inlined
-def _apply(t, envs, i, state, kind, source, target, item, writes_logs):
-    """Carry out an action of somebody who controls its source."""
+def _apply(t, envs, i, state, kind, source, target, item, writes_logs, own_blocks):
+    """Carry out an action of somebody who controls its source.
+
+    `own_blocks` are the truth bits for the blocks that they set, by address.
+    """
     truth = envs.truth[i]
     if kind == _SCAN_NETWORK:
         for part in range(t.address_words):
@@ -238,10 +257,29 @@ def _apply(t, envs, i, state, kind, source, target, item, writes_logs):
     elif is_controlled and target != item:
         _set(truth, t.blocked_bit[target] + item)
         _set(truth, t.blocked_bit[item] + target)
+        _set(truth, own_blocks[target] + item)
+        _set(truth, own_blocks[item] + target)
         if writes_logs:
             _note(t, envs, i, target, source)
         _set(state, t.blocks_bit[target] + item)
         _set(state, t.blocks_bit[item] + target)
+
+
+@compiled
+def _count_refused(t, truth, state, kind, source, target, item):
+    """How many connections of an action are refused because of blocks of the defender."""
+    own_blocks = t.defended_bit[source]
+    if kind == _SCAN_NETWORK:
+        count = _ZERO
+        for part in range(t.address_words):
+            cut = _part(truth, own_blocks, part, t.addresses)
+            count += _count_bits(cut & t.inside[item, part])
+        return np.int64(count)
+    if kind in (_EXFILTRATE_DATA, _BLOCK_IP) and not _has(state, t.controlled_bit + target):
+        return 0
+    if kind == _BLOCK_IP and target == item:
+        return 0
+    return np.int64(_has(truth, own_blocks + target))
 
 
 @inlined
@@ -377,7 +415,7 @@ def _add_row(t, scratch, state, kind, source, first):
 @inlined
 def _write_row(t, scratch, state, kind, source):
     """Make `legal` the legal actions of a type from a source; returns how many words those take."""
-    width = t.addresses * t.addresses if kind == _BLOCK_IP else t.per_source[kind]
+    width = t.defender_numbering.per_source[kind]
     words = (width + 63) >> 6
     for word in range(words + 1):
         scratch.legal[word] = _ZERO
@@ -499,41 +537,59 @@ def _aim(t, kind, place):
 
 
 @inlined
-def _parts_of(t, number):
+def _parts_of(t, numbering, number):
     """Type, source, target and item of a number."""
     kind = 5
-    while number < t.section_starts[kind] or t.per_source[kind] == 0:
+    while number < numbering.starts[kind] or numbering.per_source[kind] == 0:
         kind -= 1
-    source, place = _divide(number - t.section_starts[kind], t.per_source[kind])
+    source, place = _divide(number - numbering.starts[kind], numbering.per_source[kind])
     target, item = _aim(t, kind, place)
     return kind, source, target, item
 
 
 @compiled
-def _write_mask(t, scratch, state, flags):
+def _write_mask(t, numbering, scratch, state, flags):
     """One flag for every number, set if the action is legal."""
-    legal = scratch.legal
-    for word in range((t.size >> 6) + 2):
+    legal, size = scratch.legal, numbering.size
+    for word in range((size >> 6) + 2):
         legal[word] = _ZERO
     if t.has_blocks:
         _find_cuts(t, scratch.cuts, state)
     for source in range(t.addresses):
         # Whoever is not controlled is a source of exfiltration only.
         for kind in range(_EXPLOIT_SERVICE if not _has(state, t.controlled_bit + source) else 6):
-            width = t.per_source[kind]
+            width = numbering.per_source[kind]
             if width > 0:
-                first = t.section_starts[kind] + source * width
+                first = numbering.starts[kind] + source * width
                 _add_row(t, scratch, state, kind, source, first)
-    for first in range(0, t.size - 63, 64):
+    for first in range(0, size - 63, 64):
         _write_flags(flags, first, legal[first >> 6])
-    if t.size >= 64:
-        first = t.size - 64
+    if size >= 64:
+        first = size - 64
         place, shift = first >> 6, np.uint64(first & 63)
         word = legal[place] >> shift | (legal[place + 1] << _ONE) << (np.uint64(63) - shift)
         _write_flags(flags, first, word)
     else:
-        for number in range(t.size):
+        for number in range(size):
             flags[number] = _has(legal, number)
+
+
+# --- observations ---------------------------------------------------------------------------------
+
+
+@inlined
+def _write_observation(t, state, steps, max_steps, row):
+    """What `StateLayout.flatten` makes of a state after so many steps."""
+    first = 0
+    for word in range(len(t.used_bits)):
+        bits, used = state[word], t.used_bits[word]
+        if first + 64 <= len(row):  # what is too much is written over
+            _write_floats(row, first, bits)
+        else:
+            for bit in range(used):
+                row[first + bit] = np.float32(np.int32(bits >> np.uint64(bit)) & 1)
+        first += used
+    row[first] = steps / max_steps if max_steps > 0 else 0.0
 
 
 # --- episodes -------------------------------------------------------------------------------------
@@ -604,6 +660,8 @@ def _begin(t, roles, envs, i):
         envs.defender_plays[i] = True
         envs.searched[i] = -1
         envs.suspects[i] = -1
+        if roles.who == AGENT:
+            envs.false_positives[i] = 0
         for device in range(envs.intruders.shape[1]):
             envs.intruders[i, device] = -1
             envs.intruder_ages[i, device] = 0
@@ -641,7 +699,7 @@ def _is_detected(t, envs, i, kind, number):
     recent[(steps - 1) % t.window] = kind
     repeats = 0
     if t.repeat_first[kind] >= 0:
-        counter = t.repeat_first[kind] + number - t.section_starts[kind]
+        counter = t.repeat_first[kind] + number - t.numbering.starts[kind]
         per_word = 64 // t.repeat_bits
         word, shift = counter // per_word, np.uint64(counter % per_word * t.repeat_bits)
         most = (_ONE << np.uint64(t.repeat_bits)) - _ONE
@@ -669,16 +727,18 @@ def _is_detected(t, envs, i, kind, number):
 
 
 @compiled
-def _defend(t, roles, envs, i, scratch):
-    """The defender's turn."""
+def _defend(t, roles, envs, i, number, scratch):
+    """The defender's turn; returns how its episode stands. The number is its action's, if given."""
     role, who = roles.defender, roles.who
     state = envs.defender_states[i]
     streams = envs.streams[i]
     if who == RANDOM:
         kind, source, place = _choose(t, scratch, state, streams, _DEFENDER, _YES)
         if kind < 0:
-            return
+            return _PLAYING
         target, item = _aim(t, kind, place)
+    elif who == AGENT:
+        kind, source, target, item = _parts_of(t, t.defender_numbering, number)
     else:
         host, suspect = np.int64(envs.searched[i]), np.int64(envs.suspects[i])
         envs.suspects[i] = -1
@@ -692,7 +752,7 @@ def _defend(t, roles, envs, i, scratch):
                     source = address
                     break
             if source < 0:
-                return
+                return _PLAYING
             kind, target, item = _FIND_DATA, source, np.int64(-1)
             envs.searched[i] = source
     envs.defender_steps[i] += 1
@@ -701,30 +761,58 @@ def _defend(t, roles, envs, i, scratch):
     if not is_done:
         is_done = _chance(streams, _ACTIONS) < chance
     if is_done and _has(state, t.controlled_bit + source):
-        _apply(t, envs, i, state, kind, source, target, item, who == SCRIPTED)
+        if who == AGENT:
+            truth = envs.truth[i]
+            refused = _count_refused(t, truth, state, kind, source, target, item)
+            envs.false_positives[i] += refused
+        is_noted = who == SCRIPTED
+        _apply(t, envs, i, state, kind, source, target, item, is_noted, t.defended_bit)
         if who == SCRIPTED and kind == _FIND_DATA and _connects(t, envs.truth[i], source, target):
             device = t.device_of[target]
             if envs.intruder_ages[i, device] <= MAX_LOG_ENTRIES:
                 envs.suspects[i] = envs.intruders[i, device]
     if _is_reached(t, role, envs.defender_goals[i], state, envs.states[i]):
-        envs.defender_plays[i] = False
-    elif role.max_steps > 0 and envs.defender_steps[i] >= role.max_steps:
-        envs.defender_plays[i] = False
+        return _SUCCESS
+    if role.max_steps > 0 and envs.defender_steps[i] >= role.max_steps:
+        return _TIMEOUT
+    return _PLAYING
+
+
+@compiled
+def _answer(batch, i, number, status, scratch):
+    """The turn of a defender from outside, after the attacker's that ended with `status`."""
+    envs, results, rewards = batch.envs, batch.results, batch.rewards
+    gained = 0.0
+    is_terminated = is_over = False
+    if envs.defender_plays[i]:
+        gained = rewards.step
+        theirs = _defend(batch.tables, batch.roles, envs, i, number, scratch)
+        is_terminated = theirs == _SUCCESS or status in (_SUCCESS, _DETECTED)
+        is_over = theirs != _PLAYING or status != _PLAYING
+        envs.defender_plays[i] = not is_over
+    if status != _PLAYING:
+        blamed = envs.false_positives[i] * rewards.false_positive
+        gained += rewards.defender[status] + blamed
+    results.defender_rewards[i] = gained
+    results.defender_terminated[i] = is_terminated
+    results.defender_truncated[i] = is_over and not is_terminated
+    results.defender_done[i] = not envs.defender_plays[i]
 
 
 @inlined
 def _play(t, roles, envs, i, number, scratch):
-    """One action of the attacker and the defender's answer; returns how the episode stands."""
+    """One action of the attacker and its world's answer; returns how the episode stands."""
     attacker, who = roles.attacker, roles.who
     state = envs.states[i]
     streams = envs.streams[i]
-    kind, source, target, item = _parts_of(t, number)
+    kind, source, target, item = _parts_of(t, t.numbering, number)
     chance = t.chances[kind]
     is_done = chance >= 1.0
     if not is_done:
         is_done = _chance(streams, _ACTIONS) < chance
     if is_done and _has(state, t.controlled_bit + source):
-        _apply(t, envs, i, state, kind, source, target, item, who == SCRIPTED)
+        is_noted = who == SCRIPTED
+        _apply(t, envs, i, state, kind, source, target, item, is_noted, t.blocked_bit)
     envs.steps[i] += 1
     status = _PLAYING
     if _is_reached(t, attacker, envs.goals[i], state, state):
@@ -733,8 +821,9 @@ def _play(t, roles, envs, i, number, scratch):
         status = _DETECTED
     elif attacker.max_steps > 0 and envs.steps[i] >= attacker.max_steps:
         status = _TIMEOUT
-    elif who != NOBODY and envs.defender_plays[i]:
-        _defend(t, roles, envs, i, scratch)
+    elif who in (RANDOM, SCRIPTED) and envs.defender_plays[i]:
+        theirs = _defend(t, roles, envs, i, np.int64(0), scratch)
+        envs.defender_plays[i] = theirs == _PLAYING
     envs.status[i] = status
     return status
 
@@ -742,11 +831,41 @@ def _play(t, roles, envs, i, number, scratch):
 # --- called from Python ---------------------------------------------------------------------------
 
 
+@inlined
+def _observe(batch, i):
+    """Write the observations of an environment, if they are wanted."""
+    t, roles, envs, results = batch.tables, batch.roles, batch.envs, batch.results
+    if len(results.observations):
+        steps, row = envs.steps[i], results.observations[i]
+        _write_observation(t, envs.states[i], steps, roles.attacker.max_steps, row)
+    if len(results.defender_observations):
+        steps, row = envs.defender_steps[i], results.defender_observations[i]
+        _write_observation(t, envs.defender_states[i], steps, roles.defender.max_steps, row)
+
+
+@compiled
+def _keep_final(batch, i):
+    """Keep the last states of an episode, and the last observations if they are wanted."""
+    t, roles, envs, results = batch.tables, batch.roles, batch.envs, batch.results
+    for word in range(envs.states.shape[1]):
+        results.final_states[i, word] = envs.states[i, word]
+    for word in range(results.final_defender_states.shape[1] if roles.who == AGENT else 0):
+        results.final_defender_states[i, word] = envs.defender_states[i, word]
+    if len(results.final_observations):
+        steps, row = envs.steps[i], results.final_observations[i]
+        _write_observation(t, envs.states[i], steps, roles.attacker.max_steps, row)
+    if len(results.final_defender_observations):
+        steps, row = envs.defender_steps[i], results.final_defender_observations[i]
+        _write_observation(t, envs.defender_states[i], steps, roles.defender.max_steps, row)
+
+
 @entry
 def begin(batch: Any, chosen: NDArray[np.int64]) -> None:
     """Begin new episodes in the chosen environments."""
     for place in range(len(chosen)):
-        _begin(batch.tables, batch.roles, batch.envs, chosen[place])
+        i = chosen[place]
+        _begin(batch.tables, batch.roles, batch.envs, i)
+        _observe(batch, i)
 
 
 @entry
@@ -754,6 +873,7 @@ def step(
     batch: Any,
     scratch: Any,
     actions: NDArray[np.int32],
+    defender_actions: NDArray[np.int32],
     first: int,
     end: int,
     resets_at_once: bool,
@@ -762,47 +882,76 @@ def step(
 
     Those whose episode ended in the step before begin a new one instead. With `resets_at_once`,
     those whose episode ends begin a new one in the same step, and their last states are kept.
+    Without a defender from outside there are no actions of it.
     """
     t, roles, envs, results = batch.tables, batch.roles, batch.envs, batch.results
+    has_agent = roles.who == AGENT
     for i in range(first, end):
         if envs.status[i] != _PLAYING:
             _begin(t, roles, envs, i)
             results.rewards[i] = 0.0
             results.terminated[i] = False
             results.truncated[i] = False
+            results.succeeded[i] = False
+            if has_agent:
+                results.defender_rewards[i] = 0.0
+                results.defender_terminated[i] = False
+                results.defender_truncated[i] = False
+                results.defender_done[i] = False
         else:
             status = _play(t, roles, envs, i, np.int64(actions[i]), scratch)
-            results.rewards[i] = batch.rewards[status]
+            results.rewards[i] = batch.rewards.attacker[status]
             results.terminated[i] = status in (_SUCCESS, _DETECTED)
             results.truncated[i] = status == _TIMEOUT
+            results.succeeded[i] = status == _SUCCESS
+            if has_agent:
+                _answer(batch, i, np.int64(defender_actions[i]), status, scratch)
             if resets_at_once and status != _PLAYING:
-                for word in range(envs.states.shape[1]):
-                    results.final_states[i, word] = envs.states[i, word]
+                _keep_final(batch, i)
                 _begin(t, roles, envs, i)
         if len(results.masks):
-            _write_mask(t, scratch, envs.states[i], results.masks[i])
+            _write_mask(t, t.numbering, scratch, envs.states[i], results.masks[i])
+        if len(results.defender_masks):
+            flags = results.defender_masks[i]
+            _write_mask(t, t.defender_numbering, scratch, envs.defender_states[i], flags)
+        _observe(batch, i)
 
 
 @entry
 def write_masks(
-    batch: Any, scratch: Any, masks: NDArray[np.bool_], chosen: NDArray[np.int64]
+    batch: Any,
+    scratch: Any,
+    masks: NDArray[np.bool_],
+    chosen: NDArray[np.int64],
+    for_defenders: bool,
 ) -> None:
     """The flags of the legal actions of the chosen environments."""
+    t = batch.tables
+    numbering = t.defender_numbering if for_defenders else t.numbering
+    states = batch.envs.defender_states if for_defenders else batch.envs.states
     for place in range(len(chosen)):
         i = chosen[place]
-        _write_mask(batch.tables, scratch, batch.envs.states[i], masks[i])
+        _write_mask(t, numbering, scratch, states[i], masks[i])
 
 
 @entry
-def sample(batch: Any, scratch: Any, actions: NDArray[np.int32], first: int, end: int) -> None:
+def sample(
+    batch: Any,
+    scratch: Any,
+    actions: NDArray[np.int32],
+    first: int,
+    end: int,
+    for_defenders: bool,
+) -> None:
     """A random legal action for every environment; 0 where there is none."""
     t, envs = batch.tables, batch.envs
-    with_blocks = t.per_source[_BLOCK_IP] > 0
+    numbering = t.defender_numbering if for_defenders else t.numbering
+    states = envs.defender_states if for_defenders else envs.states
+    stream = _DEFENDER if for_defenders else _CHOICE
+    with_blocks = numbering.per_source[_BLOCK_IP] > 0
     for i in range(first, end):
-        kind, source, place = _choose(
-            t, scratch, envs.states[i], envs.streams[i], _CHOICE, with_blocks
-        )
+        kind, source, place = _choose(t, scratch, states[i], envs.streams[i], stream, with_blocks)
         if kind < 0:
             actions[i] = 0
         else:
-            actions[i] = t.section_starts[kind] + source * t.per_source[kind] + place
+            actions[i] = numbering.starts[kind] + source * numbering.per_source[kind] + place

@@ -47,7 +47,7 @@ _SOURCES = _stamp_sources()
 class Block:
     """A tuple with names in memory.
 
-    Its members are ints, bools, arrays in C order, and such tuples again. An int or a bool takes a
+    Its members are ints, floats, bools, arrays in C order, and such tuples again. A number takes a
     word, an array one for the address of its data and one for each length, a tuple those of its
     members.
     """
@@ -89,6 +89,8 @@ def _words_of(value: Any) -> list[int]:
         return [word for member in value for word in _words_of(member)]
     if isinstance(value, np.ndarray):
         return [value.ctypes.data, *value.shape]
+    if isinstance(value, float):
+        return [int(np.float64(value).view(np.int64))]
     return [int(value)]
 
 
@@ -158,5 +160,7 @@ def _load_member(context: Any, builder: Any, kind: BlockType, block: Any, name: 
         array = context.make_array(member)(context, builder)
         populate_array(array, data, shape=shape, strides=strides, itemsize=step, meminfo=None)
         return array._getvalue()
+    if member is types.float64:
+        return load(builder.bitcast(find(0), context.get_data_type(member).as_pointer()))
     word = load(find(0))
     return cgutils.as_bool_bit(builder, word) if member is types.boolean else word

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from netsecgame.envs.batch.layout import Words
     from netsecgame.envs.batch.numpy_block import Block
     from netsecgame.envs.batch.numpy_words import BitRows, Flags, Ints
-    from netsecgame.envs.batch.tables import Tables
+    from netsecgame.envs.batch.tables import Numbering, Tables
 
 
 class Group(NamedTuple):
@@ -59,14 +59,16 @@ class Group(NamedTuple):
         return Group(kind, *(array.take(chosen) for array in arrays))
 
 
-def groups_of(t: Tables, rows: Ints, numbers: NDArray[np.int32]) -> Iterator[Group]:
+def groups_of(
+    t: Tables, numbering: Numbering, rows: Ints, numbers: NDArray[np.int32]
+) -> Iterator[Group]:
     """Actions of some environments, given as numbers, by type."""
-    ends = (*t.section_starts[1:], t.size)
-    for kind, (start, end) in enumerate(zip(t.section_starts, ends, strict=True)):
+    ends = (*numbering.starts[1:], numbering.size)
+    for kind, (start, end) in enumerate(zip(numbering.starts, ends, strict=True)):
         chosen = np.flatnonzero((numbers >= start) & (numbers < end))
         if len(chosen) == 0:
             continue
-        source, place = split(numbers[chosen].astype(np.int64) - start, t.per_source[kind])
+        source, place = split(numbers[chosen].astype(np.int64) - start, numbering.per_source[kind])
         nothing = np.full(len(chosen), -1)
         target, item = place, nothing
         if kind == SCAN_NETWORK:
@@ -80,7 +82,7 @@ def groups_of(t: Tables, rows: Ints, numbers: NDArray[np.int32]) -> Iterator[Gro
         yield Group(kind, rows[chosen], source, target, item)
 
 
-def numbers_of(t: Tables, group: Group) -> Ints:
+def numbers_of(t: Tables, numbering: Numbering, group: Group) -> Ints:
     """The numbers of some actions: `groups_of` backwards."""
     kind, _, source, target, item = group
     place = target
@@ -90,34 +92,40 @@ def numbers_of(t: Tables, group: Group) -> Ints:
         place = target * t.data + item
     elif kind == BLOCK_IP:
         place = target * t.addresses + item
-    numbers: Ints = t.section_starts[kind] + source * t.per_source[kind] + place
+    numbers: Ints = numbering.starts[kind] + source * numbering.per_source[kind] + place
     return numbers
 
 
 class Rules:
     """The rules of one game."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, *, writes_logs: bool) -> None:
         t = self._tables = tables
+        self._writes_logs = writes_logs
         self._reach = _columns(t.reach)
         self._inside = _columns(t.inside)
         self._services = ServiceWords(t)
 
-    def play(self, block: Block, state: BitRows, group: Group, *, writes_logs: bool) -> Group:
-        """Play actions of those who know `state`; returns those that were carried out."""
+    def attempt(self, block: Block, state: BitRows, group: Group) -> Group:
+        """The actions of those who know `state` that do not fail by chance or at their source."""
         t = self._tables
         chance = t.chances[group.kind]
         if chance < 1:
             group = group.only(block.succeeds(group.rows, Stream.ACTIONS, chance))
-        group = group.only(state.has(group.rows, t.controlled_bit + group.source))
-        self._apply(block, state, group, writes_logs=writes_logs)
-        return group
+        return group.only(state.has(group.rows, t.controlled_bit + group.source))
 
-    def _apply(self, block: Block, state: BitRows, group: Group, *, writes_logs: bool) -> None:
-        """Carry out actions of those who control their sources."""
+    def apply(self, block: Block, state: BitRows, group: Group, own_blocks: Ints) -> None:
+        """Carry out actions that were attempted.
+
+        Args:
+            block: Where.
+            state: What those know who act.
+            group: The actions.
+            own_blocks: First truth bit of the blocks that they set, by address.
+        """
         t = self._tables
         if group.kind == SCAN_NETWORK:
-            self._scan_network(block, state, group, writes_logs=writes_logs)
+            self._scan_network(block, state, group)
             return
         group = group.only(self.connects(block, group))
         is_controlled = state.has(group.rows, t.controlled_bit + group.target)
@@ -126,7 +134,7 @@ class Rules:
             group = group.only(is_controlled & known)
         elif group.kind == BLOCK_IP:
             group = group.only(is_controlled & (group.target != group.item))
-        if writes_logs:
+        if self._writes_logs:
             self._note(block, group.rows, group.target, group.source)
         if group.kind == FIND_SERVICES:
             self._find_services(state, group, is_controlled)
@@ -137,7 +145,24 @@ class Rules:
         elif group.kind == EXFILTRATE_DATA:
             self._exfiltrate_data(block, state, group)
         else:
-            self._block_ip(block, state, group)
+            self._block_ip(block, state, group, own_blocks)
+
+    def count_refused(self, block: Block, state: BitRows, group: Group) -> Ints:
+        """How many connections of each action are refused because of blocks of the defender."""
+        t = self._tables
+        kind, rows, source, target, item = group
+        if kind == SCAN_NETWORK:
+            counts = np.zeros(len(rows), np.int64)
+            for part in range(t.address_words):
+                cut = block.truth.part(rows, t.defended_bit[source], part, t.addresses)
+                counts += np.bitwise_count(cut & self._inside[part].take(item))
+            return counts
+        refused = block.truth.has(rows, t.defended_bit[source] + target)
+        if kind in (EXFILTRATE_DATA, BLOCK_IP):
+            refused &= state.has(rows, t.controlled_bit + target)
+        if kind == BLOCK_IP:
+            refused &= target != item
+        return refused.astype(np.int64)
 
     def connects(self, block: Block, group: Group) -> Flags:
         """Whether the sources can connect to the targets."""
@@ -152,9 +177,7 @@ class Rules:
             can &= ~block.truth.has(rows, t.blocked_bit[source] + target)
         return can
 
-    def _scan_network(
-        self, block: Block, state: BitRows, group: Group, *, writes_logs: bool
-    ) -> None:
+    def _scan_network(self, block: Block, state: BitRows, group: Group) -> None:
         t = self._tables
         _, rows, source, _, item = group
         for part in range(t.address_words):
@@ -162,7 +185,7 @@ class Rules:
             if t.has_blocks:
                 found &= ~block.truth.part(rows, t.blocked_bit[source], part, t.addresses)
             state.add_part(rows, t.hosts_bit, part, found)
-            if writes_logs:
+            if self._writes_logs:
                 which, bit = list_bits(found)
                 self._note(block, rows[which], part * 64 + bit, source[which])
 
@@ -204,11 +227,12 @@ class Rules:
         # Every device has a log already, so that of another one adds nothing.
         block.truth.set(group.rows, t.held_bit[group.target] + group.item)
 
-    def _block_ip(self, block: Block, state: BitRows, group: Group) -> None:
+    def _block_ip(self, block: Block, state: BitRows, group: Group, own_blocks: Ints) -> None:
         t = self._tables
         _, rows, _, target, item = group
         for one, other in ((target, item), (item, target)):
             block.truth.set(rows, t.blocked_bit[one] + other)
+            block.truth.set(rows, own_blocks[one] + other)
             state.set(rows, t.blocks_bit[one] + other)
 
     def _note(self, block: Block, rows: Ints, address: Ints, source: Ints) -> None:

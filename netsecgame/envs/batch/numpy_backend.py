@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netsecgame.core.rng import Stream
-from netsecgame.envs.batch.arrays import NOBODY, SCRIPTED
+from netsecgame.envs.batch.arrays import AGENT, RANDOM, SCRIPTED
 from netsecgame.envs.batch.numpy_actions import Rules, groups_of, numbers_of
+from netsecgame.envs.batch.numpy_agents import Agents
 from netsecgame.envs.batch.numpy_block import Block
 from netsecgame.envs.batch.numpy_defenders import Defenders
 from netsecgame.envs.batch.numpy_detection import Detection
 from netsecgame.envs.batch.numpy_episodes import Episodes, RoleRules
 from netsecgame.envs.batch.numpy_legal import LegalActions
 from netsecgame.envs.batch.numpy_masks import ActionMasks
+from netsecgame.envs.batch.numpy_observations import Observations
 from netsecgame.envs.batch.tables import BLOCK_IP, DETECTED, PLAYING, SUCCESS, TIMEOUT
 from netsecgame.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from netsecgame.envs.batch.arrays import Envs, Results, Roles
+    from netsecgame.envs.batch.arrays import Envs, Rewards, Roles
     from netsecgame.envs.batch.numpy_words import Ints
+    from netsecgame.envs.batch.results import Results
     from netsecgame.envs.batch.tables import Tables
 
 #: Environments that are worked on together. With fewer, calls cost more than the work; with more,
@@ -45,7 +48,7 @@ class NumpyKernel:
         roles: Roles,
         envs: Envs,
         results: Results,
-        rewards: NDArray[np.float64],
+        rewards: Rewards,
         threads: int | None,
     ) -> None:
         if threads is not None:
@@ -53,17 +56,18 @@ class NumpyKernel:
         attacker, defender, self._who = roles
         self._tables = tables
         self._envs = envs
-        self._rewards = rewards.astype(np.float32)
-        self._rules = Rules(tables)
+        self._rewards = rewards.attacker.astype(np.float32)
+        self._rules = Rules(tables, writes_logs=self._who == SCRIPTED)
         self._legal = LegalActions(tables)
-        self._masks = ActionMasks(tables)
+        self._masks = ActionMasks(tables, tables.numbering)
+        self._defender_masks = ActionMasks(tables, tables.defender_numbering)
         self._detection = Detection(tables)
         self._attacker = RoleRules(tables, attacker)
         defender_rules = RoleRules(tables, defender)
         self._episodes = Episodes(tables, self._attacker, defender_rules, self._who)
         self._defenders = Defenders(tables, defender_rules, self._who, self._rules, self._legal)
-        self._with_blocks = bool(tables.per_source[BLOCK_IP])
-        self._masks_at_once = max(1, _MASK_BYTES // tables.size)
+        self._agents = Agents(tables, defender_rules, self._rules, rewards)
+        self._observations = Observations(tables, attacker.max_steps, defender.max_steps)
         count, words = envs.states.shape
         per_block = max(1, min(_MAX_BLOCK, _MAX_BLOCK_BYTES // (8 * words)))
         self._blocks = [
@@ -76,60 +80,98 @@ class NumpyKernel:
         for block in self._blocks:
             rows = chosen[(chosen >= block.first) & (chosen < block.end)] - block.first
             self._episodes.begin(block, rows)
+            self._observations.write(block, rows)
 
-    def step(self, actions: NDArray[np.int32], *, resets_at_once: bool) -> None:
-        """Play one action in each environment; those that have ended begin anew instead."""
+    def step(
+        self,
+        actions: NDArray[np.int32],
+        defender_actions: NDArray[np.int32],
+        *,
+        resets_at_once: bool,
+    ) -> None:
+        """Play one round in each environment; those that have ended begin anew instead."""
         for block in self._blocks:
-            self._step(block, actions[block.first : block.end], resets_at_once)
+            part = slice(block.first, block.end)
+            self._step(block, actions[part], defender_actions[part], resets_at_once)
 
-    def sample(self, actions: NDArray[np.int32]) -> None:
+    def sample(self, actions: NDArray[np.int32], *, for_defenders: bool) -> None:
         """Write a random legal action for each environment; 0 where there is none."""
+        t = self._tables
+        numbering = t.defender_numbering if for_defenders else t.numbering
         for block in self._blocks:
             sampled = actions[block.first : block.end]
             sampled[:] = 0
             for group in self._legal.choose(
                 block,
-                block.states,
+                block.defender_states if for_defenders else block.states,
                 np.arange(len(sampled)),
-                Stream.CHOICE,
-                with_blocks=self._with_blocks,
+                Stream.DEFENDER if for_defenders else Stream.CHOICE,
+                with_blocks=bool(numbering.per_source[BLOCK_IP]),
             ):
-                sampled[group.rows] = numbers_of(self._tables, group)
+                sampled[group.rows] = numbers_of(t, numbering, group)
 
-    def write_masks(self, masks: NDArray[np.bool_], chosen: NDArray[np.int64]) -> None:
+    def write_masks(
+        self, masks: NDArray[np.bool_], chosen: NDArray[np.int64], *, for_defenders: bool
+    ) -> None:
         """Write the flags of the legal actions of the chosen environments."""
-        flags = np.empty((min(self._masks_at_once, len(chosen)), masks.shape[1]), np.bool_)
-        for first in range(0, len(chosen), self._masks_at_once):
-            rows = chosen[first : first + self._masks_at_once]
-            self._masks.write(self._envs.states[rows], flags[: len(rows)])
+        writer = self._defender_masks if for_defenders else self._masks
+        states = self._envs.defender_states if for_defenders else self._envs.states
+        at_once = max(1, _MASK_BYTES // masks.shape[1])
+        flags = np.empty((min(at_once, len(chosen)), masks.shape[1]), np.bool_)
+        for first in range(0, len(chosen), at_once):
+            rows = chosen[first : first + at_once]
+            writer.write(states[rows], flags[: len(rows)])
             masks[rows] = flags[: len(rows)]
 
-    def _step(self, block: Block, actions: NDArray[np.int32], resets_at_once: bool) -> None:
+    def _step(
+        self,
+        block: Block,
+        actions: NDArray[np.int32],
+        defender_actions: NDArray[np.int32],
+        resets_at_once: bool,
+    ) -> None:
         envs, results = block.envs, block.results
         over = np.flatnonzero(envs.status != PLAYING)
-        self._play(block, np.flatnonzero(envs.status == PLAYING), actions)
+        rows = np.flatnonzero(envs.status == PLAYING)
+        self._play(block, rows, actions)
+        if self._who == AGENT:
+            self._agents.answer(block, rows, defender_actions)
         results.rewards[:] = self._rewards[envs.status]
         results.terminated[:] = (envs.status == SUCCESS) | (envs.status == DETECTED)
         results.truncated[:] = envs.status == TIMEOUT
+        results.succeeded[:] = envs.status == SUCCESS
         self._episodes.begin(block, over)
-        results.rewards[over] = 0
-        results.terminated[over] = False
-        results.truncated[over] = False
+        results.forget(over)
         if resets_at_once:
             ended = np.flatnonzero(envs.status != PLAYING)
-            results.final_states[ended] = envs.states[ended]
+            self._keep_final(block, ended)
             self._episodes.begin(block, ended)
-        for first in range(0, len(results.masks), self._masks_at_once):
-            piece = slice(first, first + self._masks_at_once)
-            self._masks.write(envs.states[piece], results.masks[piece])
+        for masks, writer, states in (
+            (results.masks, self._masks, envs.states),
+            (results.defender_masks, self._defender_masks, envs.defender_states),
+        ):
+            at_once = max(1, _MASK_BYTES // max(1, masks.shape[1]))
+            for first in range(0, len(masks), at_once):
+                piece = slice(first, first + at_once)
+                writer.write(states[piece], masks[piece])
+        self._observations.write_all(block)
+
+    def _keep_final(self, block: Block, rows: Ints) -> None:
+        """Keep the last states of episodes, and the last observations if they are wanted."""
+        envs, results = block.envs, block.results
+        results.final_states[rows] = envs.states[rows]
+        if self._who == AGENT:
+            results.final_defender_states[rows] = envs.defender_states[rows]
+        self._observations.write_final(block, rows)
 
     def _play(self, block: Block, rows: Ints, actions: NDArray[np.int32]) -> None:
-        """One action of each attacker, and the defenders' answers."""
+        """One action of each attacker, and what their world answers."""
         t, envs = self._tables, block.envs
         kinds = np.zeros(len(envs.status), np.int64)
-        for group in groups_of(t, rows, actions[rows]):
+        for group in groups_of(t, t.numbering, rows, actions[rows]):
             kinds[group.rows] = group.kind
-            self._rules.play(block, block.states, group, writes_logs=self._who == SCRIPTED)
+            done = self._rules.attempt(block, block.states, group)
+            self._rules.apply(block, block.states, done, t.blocked_bit)
         envs.steps[rows] += 1
         is_won = self._attacker.is_reached(envs.goals, envs.states, envs.states)[rows]
         envs.status[rows[is_won]] = SUCCESS
@@ -142,5 +184,5 @@ class NumpyKernel:
             is_late = envs.steps[rows] >= self._attacker.max_steps
             envs.status[rows[is_late]] = TIMEOUT
             rows = rows[~is_late]
-        if self._who != NOBODY:
+        if self._who in (RANDOM, SCRIPTED):
             self._defenders.act(block, rows[envs.defender_plays[rows]])

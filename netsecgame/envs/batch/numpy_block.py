@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netsecgame.core import rng
-from netsecgame.envs.batch.arrays import Envs, Results
+from netsecgame.envs.batch.arrays import Envs
 from netsecgame.envs.batch.numpy_words import BitRows
+from netsecgame.envs.batch.results import Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ import numpy as np
 
 from netsecgame.core.logs import MAX_LOG_ENTRIES
 from netsecgame.core.rng import Stream
-from netsecgame.envs.batch.arrays import RANDOM
+from netsecgame.envs.batch.arrays import RANDOM, SCRIPTED
 from netsecgame.envs.batch.numpy_actions import Group
 from netsecgame.envs.batch.numpy_words import field_of, flags_of
 from netsecgame.envs.batch.tables import BLOCK_IP, FIND_DATA
@@ -42,12 +42,10 @@ class Defenders:
         acted = np.zeros(len(envs.status), np.bool_)
         for group in self._choose(block, rows):
             acted[group.rows] = True
-            if self._who == RANDOM:
-                self._rules.play(block, block.defender_states, group, writes_logs=False)
-            else:
-                done = self._rules.play(block, block.defender_states, group, writes_logs=True)
-                if group.kind == FIND_DATA:
-                    self._read_logs(block, done)
+            done = self._rules.attempt(block, block.defender_states, group)
+            self._rules.apply(block, block.defender_states, done, self._tables.defended_bit)
+            if self._who == SCRIPTED and group.kind == FIND_DATA:
+                self._read_logs(block, done)
         rows = np.flatnonzero(acted)
         envs.defender_steps[rows] += 1
         is_over = self._role.is_reached(

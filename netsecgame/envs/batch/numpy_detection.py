@@ -26,7 +26,7 @@ class Detection:
         #: By action type, (6,) or (6, 5); see `Tables.detection`.
         self._has_rule = t.detection[:, 0] != 0
         self._counts_repeats = t.repeat_first >= 0
-        self._first_counter = t.repeat_first - t.section_starts
+        self._first_counter = t.repeat_first - t.numbering.starts
 
     def is_detected(
         self, block: Block, rows: Ints, kinds: Ints, numbers: NDArray[np.int32]

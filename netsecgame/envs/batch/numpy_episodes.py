@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netsecgame.core.rng import Stream
-from netsecgame.envs.batch.arrays import NOBODY
+from netsecgame.envs.batch.arrays import AGENT, NOBODY
 from netsecgame.envs.batch.numpy_words import (
     ZERO,
     BitRows,
@@ -57,6 +57,8 @@ class Episodes:
         envs.suspects[rows] = -1
         envs.intruders[rows] = -1
         envs.intruder_ages[rows] = 0
+        if self._who == AGENT:
+            envs.false_positives[rows] = 0
 
 
 class RoleRules:

@@ -18,14 +18,15 @@ from netsecgame.envs.batch.tables import (
 if TYPE_CHECKING:
     from netsecgame.envs.batch.layout import Words
     from netsecgame.envs.batch.numpy_words import Flags
-    from netsecgame.envs.batch.tables import Tables
+    from netsecgame.envs.batch.tables import Numbering, Tables
 
 
 class ActionMasks:
     """Writes one flag for every action of an index: whether it is legal."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, numbering: Numbering) -> None:
         t = self._tables = tables
+        self._numbering = numbering
         addresses = np.arange(t.addresses)
         self._data_bits = t.data_bit[:, None] + np.arange(t.data)
         self._blocks_bits = t.blocks_bit[:, None] + addresses
@@ -33,7 +34,7 @@ class ActionMasks:
 
     def write(self, states: Words, flags: Flags) -> None:
         """Write the flags of some states (n, W) into (n, N)."""
-        t = self._tables
+        t, numbering = self._tables, self._numbering
         known = _bits_of(states)
         networks = known[:, t.networks_bit : t.networks_bit + t.networks]
         hosts = known[:, t.hosts_bit : t.hosts_bit + t.addresses]
@@ -49,8 +50,8 @@ class ActionMasks:
         others = reached & ~self._is_itself
 
         def write(kind: int, one: Flags, other: Flags, *shape: int) -> None:
-            start = t.section_starts[kind]
-            section = flags[:, start : start + t.addresses * t.per_source[kind]]
+            start = numbering.starts[kind]
+            section = flags[:, start : start + t.addresses * numbering.per_source[kind]]
             view = section.reshape(len(states), t.addresses, *shape)
             np.logical_and(one, other, out=view)
 
@@ -61,7 +62,7 @@ class ActionMasks:
         write(FIND_DATA, sources, self._is_itself, t.addresses)
         write(FIND_SERVICES, sources, hosts[:, None] & reached, t.addresses)
         write(SCAN_NETWORK, sources, networks[:, None], t.networks)
-        if t.per_source[BLOCK_IP]:
+        if numbering.per_source[BLOCK_IP]:
             blockers = sources & controlled[:, None] & reached
             blocked = hosts[:, None] & others
             write(BLOCK_IP, blockers[..., None], blocked[:, None], t.addresses, t.addresses)

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from netsecgame.core.bits import iter_bits, mask_of
-from netsecgame.core.reward import final_reward
 from netsecgame.core.topology import LOG, neighbours
 from netsecgame.envs.batch.layout import WORD_BITS, Packer, StateLayout, words_of
 from netsecgame.errors import ConfigurationError
-from netsecgame.game_components import AgentRole, AgentStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +34,29 @@ BLOCK_IP, EXFILTRATE_DATA, EXPLOIT_SERVICE, FIND_DATA, FIND_SERVICES, SCAN_NETWO
 PLAYING, SUCCESS, DETECTED, TIMEOUT = range(4)
 
 
+class Numbering(NamedTuple):
+    """What action numbers mean: an `ActionIndex` for the kernels.
+
+    Attributes:
+        starts: First number of each action type, (6,).
+        per_source: Numbers of each source, by action type, (6,).
+        size: How many there are.
+    """
+
+    starts: NDArray[np.int64]
+    per_source: NDArray[np.int64]
+    size: int
+
+    @classmethod
+    def of(cls, index: ActionIndex) -> Numbering:
+        """That of an index."""
+        return cls(
+            _ints(section.start for section in index.sections),
+            _ints(section.per_source for section in index.sections),
+            index.size,
+        )
+
+
 class Tables(NamedTuple):
     """A game for the kernels; (…) are shapes, A addresses, K address words.
 
@@ -46,9 +67,9 @@ class Tables(NamedTuple):
         data_words: Words of a mask of data.
         log: Rank of the log among the data.
         networks: Networks.
-        section_starts: First number of each action type, (6,).
-        per_source: Numbers of each source, by action type, (6,).
-        size: Numbers in the index.
+        numbering: Of the attacker's actions.
+        defender_numbering: Of the defender's, which always have BlockIP.
+        used_bits: How many bits of each word of a state mean something, (W,).
         networks_bit: First bit of the known networks; likewise the next two.
         reach: Mask of the addresses that each address may connect to, (A, K).
         inside: Mask of the addresses in each network, (networks, K).
@@ -77,6 +98,8 @@ class Tables(NamedTuple):
         held_bit: First truth bit of the data on the device of each address, (A,).
         blocked_bit: First truth bit of the addresses blocked from each address, (A,); empty
             without blocks.
+        defended_bit: First truth bit of those that the defender has blocked, (A,); the same as
+            `blocked_bit` where nobody else blocks, or it does not matter who has.
         chances: Chance of success, by action type, (6,) float64.
         has_blocks: Whether anybody can block.
         is_watched: Whether there is a global defender.
@@ -94,9 +117,9 @@ class Tables(NamedTuple):
     data_words: int
     log: int
     networks: int
-    section_starts: NDArray[np.int64]
-    per_source: NDArray[np.int64]
-    size: int
+    numbering: Numbering
+    defender_numbering: Numbering
+    used_bits: NDArray[np.int64]
     networks_bit: int
     hosts_bit: int
     controlled_bit: int
@@ -124,6 +147,7 @@ class Tables(NamedTuple):
     device_of: NDArray[np.int64]
     held_bit: NDArray[np.int64]
     blocked_bit: NDArray[np.int64]
+    defended_bit: NDArray[np.int64]
     chances: NDArray[np.float64]
     has_blocks: bool
     is_watched: bool
@@ -134,17 +158,22 @@ class Tables(NamedTuple):
     repeat_words: int
 
 
-def compile_tables(spec: GameSpec, index: ActionIndex, layout: StateLayout) -> Tables:
+def compile_tables(
+    spec: GameSpec, index: ActionIndex, layout: StateLayout, *, counts_false_positives: bool
+) -> Tables:
     """The tables of a game.
 
     Args:
         spec: The task and its scenario.
-        index: The actions that may be played.
+        index: The actions that the attacker may play.
         layout: Of the states.
+        counts_false_positives: Whether it matters who has blocked an address.
     """
     topology = index.topology
     count = len(index.addresses)
-    held, blocked, truth_words, truth_start = _lay_out_truth(index, layout)
+    truth = _lay_out_truth(
+        index, layout, tells_apart=counts_false_positives and index.include_blocks
+    )
     places = [layout.service_bit(rank, service) for rank, service in index.services]
     targets = [rank for rank, _ in index.services]
     runs = [
@@ -173,9 +202,9 @@ def compile_tables(spec: GameSpec, index: ActionIndex, layout: StateLayout) -> T
         data_words=-(-len(index.data) // WORD_BITS),
         log=index.data_ranks[LOG],
         networks=len(index.networks),
-        section_starts=_ints(section.start for section in index.sections),
-        per_source=_ints(section.per_source for section in index.sections),
-        size=index.size,
+        numbering=Numbering.of(index),
+        defender_numbering=Numbering.of(topology.action_index),
+        used_bits=_ints(layout.used_bits),
         networks_bit=layout.networks,
         hosts_bit=layout.hosts,
         controlled_bit=layout.controlled,
@@ -206,11 +235,12 @@ def compile_tables(spec: GameSpec, index: ActionIndex, layout: StateLayout) -> T
         chunk_field=_words(chunks.field),
         data_bit=_ints(layout.data),
         blocks_bit=_ints(layout.blocks),
-        truth_words=truth_words,
-        truth_start=truth_start,
+        truth_words=len(truth.start),
+        truth_start=truth.start,
         device_of=_ints(topology.device_of[address] for address in index.addresses),
-        held_bit=_ints(held),
-        blocked_bit=_ints(blocked),
+        held_bit=_ints(truth.held),
+        blocked_bit=_ints(truth.blocked),
+        defended_bit=_ints(truth.defended),
         chances=np.array([spec.task.success_probability[kind] for kind in kinds]),
         has_blocks=layout.has_blocks,
         is_watched=detection is not None,
@@ -222,29 +252,30 @@ def compile_tables(spec: GameSpec, index: ActionIndex, layout: StateLayout) -> T
     )
 
 
-def attacker_rewards(spec: GameSpec) -> NDArray[np.float64]:
-    """Reward of a step by how the episode stands after it, (4,) float64: PLAYING and so on."""
-    rewards = spec.task.rewards
-    ends = (AgentStatus.Success, AgentStatus.Fail, AgentStatus.TimeoutReached)
-    final = [final_reward(AgentRole.Attacker, status, 0, rewards) for status in ends]
-    return np.array([rewards.step, *(rewards.step + extra for extra in final)], dtype=np.float64)
+class _Truth(NamedTuple):
+    """First bits by address, see `Tables`, and how the words begin."""
+
+    held: list[int]
+    blocked: list[int]
+    defended: list[int]
+    start: Words
 
 
-def _lay_out_truth(
-    index: ActionIndex, layout: StateLayout
-) -> tuple[list[int], list[int], int, Words]:
-    """Truth bits of data and blocks by address, the number of words, and how they begin."""
+def _lay_out_truth(index: ActionIndex, layout: StateLayout, *, tells_apart: bool) -> _Truth:
     topology = index.topology
     packer = Packer()
     by_device = [packer.place(len(index.data)) for _ in topology.device_names]
     blocked = [packer.place(len(index.addresses)) for _ in layout.blocks]
+    defended = blocked
+    if tells_apart:
+        defended = [packer.place(len(index.addresses)) for _ in layout.blocks]
     bits = mask_of(
         by_device[device] + index.data_ranks[datum]
         for device, mask in enumerate(topology.data_of)
         for datum in iter_bits(mask)
     )
     held = [by_device[topology.device_of[address]] for address in index.addresses]
-    return held, blocked, packer.words, words_of(bits, packer.words)
+    return _Truth(held, blocked, defended, words_of(bits, packer.words))
 
 
 class _Chunks(NamedTuple):

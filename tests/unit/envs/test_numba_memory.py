@@ -26,6 +26,7 @@ class Inner(NamedTuple):
 
 class Outer(NamedTuple):
     first: int
+    share: float
     table: NDArray[np.int32]
     inner: Inner
     last: int
@@ -34,12 +35,12 @@ class Outer(NamedTuple):
 def _make() -> Outer:
     words = np.array([2**64 - 1, 7], np.uint64)
     table = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
-    return Outer(-5, table, Inner(True, words, False), 2**40)
+    return Outer(-5, -0.375, table, Inner(True, words, False), 2**40)
 
 
 def test_block_in_machine_code_has_the_members_of_the_tuple() -> None:
     @njit
-    def read(block, numbers, words):  # type: ignore[no-untyped-def]
+    def read(block, numbers, words, shares):  # type: ignore[no-untyped-def]
         inner = block.inner
         numbers[0], numbers[1] = block.first, block.last
         numbers[2], numbers[3] = inner.is_set, inner.is_clear
@@ -47,12 +48,15 @@ def test_block_in_machine_code_has_the_members_of_the_tuple() -> None:
         for axis in range(3):
             numbers[6 + axis] = block.table.shape[axis]
         numbers[9], numbers[10] = block.table.size, len(inner.words)
+        shares[0] = block.share * 2
         words[:] = inner.words
         inner.words[1] = 9
 
     value = _make()
     numbers, words = np.zeros(11, np.int64), np.zeros(2, np.uint64)
-    read(Block(value), numbers, words)
+    shares = np.zeros(1)
+    read(Block(value), numbers, words, shares)
+    assert shares.tolist() == [-0.75]
     assert numbers.tolist() == [-5, 2**40, 1, 0, 23, 14, 2, 3, 4, 24, 2]
     assert words.tolist() == [2**64 - 1, 7]
     assert value.inner.words.tolist() == [2**64 - 1, 9]
