@@ -8,14 +8,19 @@ TASK ?= task_configs/two_networks_defended.yaml
 EPISODES ?= 20
 SEED ?= 42
 BENCHMARKS ?= tcp_steps client_loop trajectory_resets many_agents many_games worlds batched_worlds \
-	scenario_size start_up
+	environments scenario_size start_up
 
-.PHONY: help play test lint format bench clean
+TRAIN_VENV := .venv-train
+# Whoever has another build of it can say so here.
+TORCH ?= torch==2.13.0
+
+.PHONY: help play test test-train lint format bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make play    play $(EPISODES) episodes of the scripted attacker against a random defender"
-	@echo "make test    run all tests"
+	@echo "make test    run all tests but those of learning"
+	@echo "make test-train  run those: installs torch"
 	@echo "make lint    check style, types and who imports whom"
 	@echo "make format  bring the code into the house style"
 	@echo "make bench   measure how fast everything is, against limits and peers"
@@ -31,11 +36,21 @@ $(VENV)/dev.done: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/server.done
 
+# Apart from the others, because learners pin versions of what they use.
+$(TRAIN_VENV)/done: pyproject.toml
+	$(PYTHON) -m venv $(TRAIN_VENV)
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,test]'
+	@touch $@
+
 play: $(VENV)/server.done
 	$(BIN)/netsecgame play $(TASK) --agent scripted --defender random --episodes $(EPISODES) --seed $(SEED)
 
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-train: $(TRAIN_VENV)/done
+	$(TRAIN_VENV)/bin/python -m pytest tests/train
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check $(SOURCES)
@@ -51,4 +66,4 @@ bench: $(VENV)/dev.done
 	for name in $(BENCHMARKS); do echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(TRAIN_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

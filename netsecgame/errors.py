@@ -3,7 +3,8 @@
 NetSecGameError
 ├── ConfigurationError (ValueError)   a file or an option a person wrote is wrong
 │   ├── TaskError                     … the task file
-│   └── ScenarioError                 … the scenario
+│   ├── ScenarioError                 … the scenario
+│   └── PolicyError                   … a saved policy
 ├── ProtocolError                     the peer broke the wire protocol
 │   ├── FramingError                  the bytes cannot be cut into messages; the connection ends
 │   │   ├── MessageTooLargeError
@@ -14,7 +15,9 @@ NetSecGameError
     ├── NotRegisteredError
     ├── AlreadyRegisteredError
     ├── RoleNotAvailableError
-    └── EpisodeOverError
+    ├── EpisodeOverError
+    ├── UnknownActionError (IndexError)
+    └── ActionTextError (ValueError)
 
 What happens *in* the game (a failed exploit, a detection) is a value, never an exception.
 """
@@ -88,6 +91,10 @@ class TaskError(ConfigurationError):
 
 class ScenarioError(ConfigurationError):
     """The scenario is wrong."""
+
+
+class PolicyError(ConfigurationError):
+    """A saved policy cannot be read, or was made for something else."""
 
 
 class ProtocolError(NetSecGameError):
@@ -184,3 +191,20 @@ class UnknownActionError(GameError, IndexError):
         self.number = number
         self.size = size
         super().__init__(f"action {number}: expected a number from 0 to {size - 1}")
+
+
+class ActionTextError(GameError, ValueError):
+    """A text stands for no action, or for none that is legal.
+
+    Attributes:
+        text: The text.
+        reason: What was seen and what was expected.
+        nearest: The legal action that is most like it, as text; None if none is known.
+    """
+
+    def __init__(self, text: str, reason: str, nearest: str | None = None) -> None:
+        self.text = text
+        self.reason = reason
+        self.nearest = nearest
+        hint = "" if nearest is None else f"; the nearest legal action is {nearest}"
+        super().__init__(f"action {text!r}: {reason}{hint}")

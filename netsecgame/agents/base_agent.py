@@ -55,11 +55,15 @@ class BaseAgent:
         self._socket: Socket | None = None
         self._why_not_connected = ""
         try:
-            self._socket = create_connection(self._connection_details)
+            self._socket = self._connect()
             self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         except (OSError, OverflowError) as error:  # OverflowError: the port is out of range
             self._why_not_connected = str(error)
             self._logger.error("no connection to %s:%s: %s", host, port, error)  # noqa: TRY400
+
+    def _connect(self) -> Socket:
+        """The connection; for who wants a time limit on it."""
+        return create_connection(self._connection_details)
 
     @property
     def socket(self) -> Socket | None:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 from itertools import count
-from random import Random
 from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from netsecgame.agents.base_agent import BaseAgent
-from netsecgame.game_components import IP, Action, ActionType
+from netsecgame.agents.policy import IDLE, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netsecgame.game_components import AgentRole, GameState, Observation
+    from netsecgame.game_components import Observation
 
-#: An action that changes nothing, for an agent that can do nothing else: it costs a step.
-IDLE = Action(
-    ActionType.FindData, {"target_host": IP("255.255.255.255"), "source_host": IP("0.0.0.0")}
-)
+__all__ = ["IDLE", "EpisodeReport", "EpisodicAgent"]
 
 
 class EpisodeReport(NamedTuple):
@@ -62,7 +58,7 @@ class EpisodeReport(NamedTuple):
         )
 
 
-class EpisodicAgent(BaseAgent):
+class EpisodicAgent(BaseAgent, Policy):
     """Joins, plays episode after episode, and asks for a reset in between.
 
     A subclass says which role it plays and chooses the actions. See `agents/random_attacker.py`.
@@ -77,21 +73,9 @@ class EpisodicAgent(BaseAgent):
         rng: For all random choices of the agent.
     """
 
-    plays_as: ClassVar[AgentRole]
-
     def __init__(self, host: str, port: int, seed: int | None = None) -> None:
-        super().__init__(host, port, self.plays_as)
-        self.rng = Random(seed)
-
-    def begin_episode(self, start: Observation) -> None:
-        """Called with the first observation of each episode; its info has the goal."""
-
-    def choose_action(self, state: GameState) -> Action:
-        """What to play next."""
-        raise NotImplementedError
-
-    def end_episode(self, last: Observation) -> None:
-        """Called with the last observation of each episode; its info has the reason."""
+        BaseAgent.__init__(self, host, port, self.plays_as)
+        Policy.__init__(self, seed)
 
     def play(
         self, episodes: int | None = None, topology_seed: int | None = None

@@ -216,6 +216,83 @@ def play(
     return play_match(path, spec.task, seats, episodes, seed)
 
 
+@app.command(
+    epilog="Example: netsecgame evaluate --task two_networks --agent scripted --out scripted"
+)
+def evaluate(  # noqa: PLR0913 - one parameter an option
+    *,
+    task: Annotated[str, typer.Option(help=_TASK_HELP)],
+    agent: Annotated[
+        str, typer.Option(help="random, no-repeat-random, scripted, or a policy's .npz file.")
+    ],
+    defender: Annotated[
+        str, typer.Option(help="none, random, scripted, stochastic, or a policy's .npz file.")
+    ] = "none",
+    benign: Annotated[int, typer.Option(min=0, help="How many benign agents play along.")] = 0,
+    episodes: Annotated[int, typer.Option(min=1, help="How many to play for each seed.")] = 100,
+    seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, 2 and so on.")] = 3,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where the results go, or are already.")],
+    global_defender: Annotated[
+        bool | None,
+        typer.Option(help="Whether it watches the attacker.", show_default="as the task says"),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of the attacker in an episode.", show_default="the task's"),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
+    ] = None,
+) -> int:
+    """Measure how well an attacker does: win rate, return and more, with 95 % intervals.
+
+    It may be stopped at any time, and the same command goes on. What is in DIR is not played again.
+    """
+    from pathlib import Path
+
+    from netsecgame.cli.evaluate import run_evaluation
+    from netsecgame.envs.evaluation import Plan, TaskVariant
+
+    variant = TaskVariant.find(task, global_defender=global_defender, max_steps=max_steps)
+    plan = Plan(variant, agent, defender, benign, episodes, seeds)
+    return run_evaluation(plan, Path(out), jobs)
+
+
+@app.command(epilog="Example: netsecgame bench-table --policy Q=policies/q --out results.md")
+def bench_table(
+    *,
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="The page to write.")
+    ] = "docs/results.md",
+    agents: Annotated[
+        str, typer.Option(help="Attackers by name, with commas in between.")
+    ] = "random,no-repeat-random,scripted",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DIR", help="One more column: saved policies, DIR/TASK.npz for each task."
+        ),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="How many to play for each seed.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, 2 and so on.")] = 3,
+    cache: Annotated[
+        str, typer.Option(metavar="DIR", help="Keeps what was played, to go on after a stop.")
+    ] = "logs/bench_table",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
+    ] = None,
+) -> int:
+    """Play all shipped tasks, with and without the global defender, and write a page of results."""
+    from pathlib import Path
+
+    from netsecgame.cli.bench_table import make_table, parse_columns
+
+    columns = parse_columns(agents, policy or [])
+    return make_table(Path(out), columns, episodes, seeds, Path(cache), jobs)
+
+
 @app.command(epilog="Example: netsecgame validate task_configs/*.yaml")
 def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Task or scenario files.")],

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import re
 import signal
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from netsecgame.agents.episodic_agent import EpisodeReport
 from netsecgame.cli.child import Child
+from netsecgame.cli.console import CommandConsole
 from netsecgame.cli.line_up import describe
 from netsecgame.cli.scoreboard import Scoreboard
 from netsecgame.game.hosting.log_files import LOG_FILE
@@ -46,13 +44,6 @@ class MatchError(Exception):
     """A process of the match ended too early."""
 
 
-class _Console(Console):
-    """Raises an ordinary error when nobody reads its output; rich would end the process at once."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError(errno.EPIPE, "nobody reads the output")
-
-
 def play_match(
     path: Path, task: Task, seats: Sequence[Seat], episodes: int, seed: int | None
 ) -> int:
@@ -65,7 +56,7 @@ def play_match(
         episodes: How many.
         seed: Of the server; the agents get it and those after it. None leaves it to the task.
     """
-    console = _Console(highlight=False)
+    console = CommandConsole(highlight=False)
     console.print(f"{path.stem}: {describe(seats)}")
     board = Scoreboard(console, seats, episodes)
     match = _Match(path, task, seats, episodes, seed, board)

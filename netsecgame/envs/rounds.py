@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from netsecgame.core.knowledge import KnownState
-from netsecgame.core.reward import final_reward, final_status
+from netsecgame.core.reward import final_reward
 from netsecgame.core.world import World
-from netsecgame.game_components import AgentRole, AgentStatus
+from netsecgame.game_components import Action, AgentRole, AgentStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,6 +79,7 @@ class Rounds:
             RoleNotAvailableError: If the task has no such role.
         """
         self.game = game
+        self._first_seed: int | None = seed
         self.seats = sorted(seats, key=lambda seat: ROLE_ORDER.index(seat.role))
         self.world = World(game.spec, seed, game.topology, game.full_index)
         self._first_number = {seat.agent: game.first_number(seat.role) for seat in self.seats}
@@ -87,6 +88,7 @@ class Rounds:
             game.role_task(seat.role)
             self._goals[seat.agent] = self.world.register(seat.agent, seat.role).goal
         self.learners: list[str] = []
+        self._untold: list[tuple[str, Opponent]] = []  # those that have not heard of their end
         self._paid: dict[str, float] = {}  # of the reward of the last action
 
     def reset(
@@ -95,28 +97,34 @@ class Rounds:
         """Begin an episode; gives what each learner knows.
 
         Args:
-            seed: Re-seeds every random choice; None goes on with the streams as they are.
+            seed: Re-seeds every random choice; None goes on with the streams as they are, and the
+                first time begins those of the seed that the game was set up with.
             randomize_topology: Draw new addresses; only a task with dynamic addresses does.
         """
+        if seed is None:
+            seed = self._first_seed
+        self._first_seed = None
         begun = self.world.reset(seed, randomize_topology=randomize_topology)
         self._goals = {seat.agent: begun[seat.agent].goal for seat in self.seats}
         self._paid = {}
         self.learners = []
+        self._untold = []
         for seat in self.seats:
             if seat.opponent is None:
                 self.learners.append(seat.agent)
             else:
                 seat.opponent.begin(self.state(seat.agent), self._goals[seat.agent], seed)
+                self._untold.append((seat.agent, seat.opponent))
         return {agent: self.state(agent) for agent in self.learners}
 
-    def step(self, actions: Mapping[str, int]) -> dict[str, Turn]:
+    def step(self, actions: Mapping[str, int | Action]) -> dict[str, Turn]:
         """Play a round; gives what came of it for each learner that played or waited.
 
         The round ends early when no learner is left.
 
         Args:
-            actions: By learner, the number of its action in the index of its role; those of
-                learners that wait are not looked at.
+            actions: By learner, its action: the number in the index of its role, or the action
+                itself; those of learners that wait are not looked at.
 
         Raises:
             UnknownActionError: If there is no such number.
@@ -133,13 +141,13 @@ class Rounds:
             if not player.is_playing:
                 continue
             if seat.opponent is not None:
-                action = seat.opponent.act(self.state(agent))
-                if action is not None:
-                    self.world.step(agent, action)
+                self._let_play(agent, seat.opponent)
             elif agent in self.learners:
-                self.world.step_number(agent, actions[agent] + self._first_number[agent])
+                self._act(agent, actions[agent])
                 acted.add(agent)
             self._let_go()
+        if self._untold:
+            self._tell_ends()
         for agent in playing:
             turns[agent] = self._turn(agent, has_acted=agent in acted)
         return turns
@@ -159,6 +167,25 @@ class Rounds:
         player = self.world.player(agent)
         return player.steps / player.max_steps if player.max_steps else 0.0
 
+    def _act(self, agent: str, action: int | Action) -> None:
+        if isinstance(action, Action):
+            self.world.step(agent, action)
+        else:  # an int, because masks are shifted by parts of the number: those of numpy overflow
+            self.world.step_number(agent, int(action) + self._first_number[agent])
+
+    def _let_play(self, agent: str, opponent: Opponent) -> None:
+        action = opponent.act(self.state(agent))
+        if action is not None:
+            self._act(agent, action)
+
+    def _tell_ends(self) -> None:
+        """Opponents whose final reward is known are told."""
+        done = [(agent, opponent) for agent, opponent in self._untold if self._is_done(agent)]
+        for agent, opponent in done:
+            self._untold.remove((agent, opponent))
+            player = self.world.player(agent)
+            opponent.end(self.state(agent), self._total_reward(player), player.status)
+
     def _let_go(self) -> None:
         """Those whose final reward is known play no more."""
         self.learners = [agent for agent in self.learners if not self._is_done(agent)]
@@ -172,13 +199,11 @@ class Rounds:
     def _turn(self, agent: str, *, has_acted: bool) -> Turn:
         player = self.world.player(agent)
         is_done = self._is_done(agent)
-        total = player.reward
-        if is_done and not player.is_settled:
-            total += self._final_reward(player)
+        total = self._total_reward(player)
         reward = total if has_acted else total - self._paid.get(agent, 0)
         self._paid[agent] = total
-        is_late = player.role is not AgentRole.Defender and player.is_out_of_steps
-        truncated = is_done and is_late and player.status is AgentStatus.TimeoutReached
+        is_late = player.is_out_of_steps and player.status is AgentStatus.TimeoutReached
+        truncated = is_done and is_late
         return Turn(
             self.state(agent),
             reward,
@@ -188,7 +213,10 @@ class Rounds:
             is_waiting=not is_done and not player.is_playing,
         )
 
-    def _final_reward(self, player: Player) -> float:
+    def _total_reward(self, player: Player) -> float:
+        """The reward of its last action, with the final one in it if that is known."""
+        if player.is_settled or player.is_playing or player.role is AgentRole.Defender:
+            return player.reward
+        # The world pays when the episode is over for everyone; what, is known now.
         rewards = self.game.spec.task.rewards
-        status = final_status(player.role, player.status, attack_succeeded=False)
-        return final_reward(player.role, status, player.false_positives, rewards)
+        return player.reward + final_reward(player.role, player.status, 0, rewards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -15,14 +16,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import gymnasium
 import pytest
 import yaml
 
 from netsecgame import AgentRole, BaseAgent, GameStatus
 from netsecgame.core.task import GAME_ACTIONS
 from netsecgame.envs.evaluation.episodes import EpisodeRecord
+from netsecgame.envs.observations import KINDS
+from netsecgame.envs.registration import REMOTE_ID, TASK_ID, TASK_IDS
+from netsecgame.envs.wrappers import PotentialShaping
+from netsecgame.envs.wrappers.episode_outcome import END_REASONS
 from netsecgame.game.loading import check_game
-from netsecgame.game_components import ACTION_PARAMETERS, ActionType
+from netsecgame.game_components import ACTION_PARAMETERS, Action, ActionType
 from netsecgame.protocol.messages import decode_reply, decode_request
 from netsecgame.scenarios import check_scenario
 
@@ -89,14 +95,21 @@ def test_docs_every_kind_of_example_is_covered_here() -> None:
         ("README.md", "python"),
         ("agents.md", "python"),
         ("batched_world.md", "python"),
+        ("environments.md", "python"),
+        ("environments.md", "text"),
         ("evaluating.md", "sh"),
         ("evaluating.md", "python"),
         ("multi_agent.md", "python"),
+        ("policies.md", "sh"),
+        ("policies.md", "python"),
         ("protocol.md", "json"),
         ("serving.md", "sh"),
         ("serving.md", "python"),
         ("tasks.md", "sh"),
         ("tasks.md", "yaml"),
+        ("training.md", "sh"),
+        ("training.md", "python"),
+        ("wrappers.md", "python"),
     }
 
 
@@ -259,6 +272,25 @@ def test_batched_world_page_defenders_gain_something(
     assert -100 < float(told[1]) < 0  # 100 steps, a final reward of 100, and false positives
 
 
+@pytest.mark.timeout(400)  # the first use on a machine compiles
+def test_training_page_examples_step_as_they_say() -> None:
+    attackers, games = only("training.md", "python")
+    said: dict[str, Any] = {}
+    exec(attackers, said)
+    assert said["legal"].shape == (256, said["env"].single_action_space.n)
+    exec(games, said)
+    assert {agent: len(gained) for agent, gained in said["rewards"].items()} == {
+        "attacker_0": 256,
+        "defender_0": 256,
+    }
+
+
+def test_training_page_commands_are_five() -> None:
+    # They are run by tests/train, where there is torch.
+    (commands,) = only("training.md", "sh")
+    assert len(commands.splitlines()) == 5
+
+
 def test_evaluating_page_commands_and_program_leave_results(tmp_path: Path) -> None:
     shell = [line for text in only("evaluating.md", "sh") for line in text.splitlines()]
     (program,) = only("evaluating.md", "python")
@@ -309,13 +341,70 @@ def test_multi_agent_page_examples_play_and_say_who_learns(
 
     names: dict[str, Any] = {}
     exec(own_opponent, names)
-    played = []
+    played: list[Action] = []
     watchman = names["Watchman"]
     choose = watchman.choose_action
-    watchman.choose_action = lambda *args: played.append(choose(*args)) or played[-1]
+
+    def note(*arguments: Any) -> Action:
+        played.append(choose(*arguments))
+        return played[-1]
+
+    watchman.choose_action = note
     names["env"].reset(seed=1)
     names["env"].step({"attacker_0": 0})
     assert [action.type for action in played] == [ActionType.FindData]
+
+
+def test_environments_page_examples_play_as_they_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    printed = []
+    for example in only("environments.md", "python"):
+        exec(example, {})
+        printed.append(capsys.readouterr().out)
+    (text,) = only("environments.md", "text")
+    random_play, defender, texts = printed
+    assert re.fullmatch(r"\w+ after \d+ steps with -?\d+\n", random_play)
+    assert re.fullmatch(r"16 nodes, \d+ edges, \d+ legal actions\n", defender)
+    assert texts == text
+
+
+def test_environments_page_tables_are_complete() -> None:
+    page = (ROOT / "docs" / "environments.md").read_text()
+    for env_id, task in TASK_IDS.items():
+        env = gymnasium.make(env_id)
+        assert f"| `{env_id}` | `{task}` | {env.action_space.n:,} |" in page  # type: ignore[attr-defined]
+    assert all(f"| `{env_id}` |" in page for env_id in (TASK_ID, REMOTE_ID))
+    assert {f"### {kind}" for kind in KINDS} <= {*page.splitlines()}
+    env = gymnasium.make("netsecgame/TwoNetworksTiny-v0", observation="graph")
+    observer = env.get_wrapper_attr("observer")
+    for feature in (*observer.node_features, *observer.edge_features):
+        kind = feature.split(" ")[0]
+        assert f"`{feature}`" in page or f"| `{kind} " in page
+    _, info = env.reset(seed=1)
+    assert all(f"| `{key}` |" in page for key in (*info, "is_success"))
+    assert all(f"| `{kind.to_string()}(source_host=…, " in page for kind in GAME_ACTIONS)
+
+
+def test_wrappers_page_examples_print_what_the_page_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    printed = []
+    for example in only("wrappers.md", "python"):
+        exec(example, {})
+        printed.append(capsys.readouterr().out)
+    shaping, curriculum, stack = printed
+    assert shaping == "shaping added -20.0 in all, whatever was played\n"
+    assert re.fullmatch(r"1742 actions; second stage after \d\d+ episodes\n", curriculum)
+    assert stack == "(4, 44) (215,)\n"
+
+
+def test_wrappers_page_tables_name_every_option_and_end() -> None:
+    page = (ROOT / "docs" / "wrappers.md").read_text()
+    options = [*inspect.signature(PotentialShaping).parameters][1:]
+    assert all(f"| `{name}` |" in page for name in options)
+    assert all(f"`{reason}`" in page for reason in END_REASONS.values())
 
 
 def test_protocol_page_examples_are_a_request_and_a_reply() -> None:
@@ -367,3 +456,44 @@ IGNORED_KEYS = {
     "detection_reward",
     "step_reward",
 }
+
+
+def test_policies_page_commands_train_a_table_that_wins_on_a_server(tmp_path: Path) -> None:
+    (shell,) = only("policies.md", "sh")
+    train, serve, play = (shlex.split(line) for line in shell.splitlines())
+    (tmp_path / "agents").symlink_to(ROOT / "agents")
+
+    def run(command: list[str]) -> str:
+        assert command[0] == "python"
+        ran = subprocess.run(
+            [sys.executable, "-W", "error", *command[1:]],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return ran.stdout
+
+    assert "100.0% of 200 episodes won" in run(train)
+    with serving(tmp_path, str(NETSECGAME), *serve[1:]) as port:
+        told = run([part.replace("9000", str(port)) for part in play]).splitlines()
+    assert [line.partition(" after")[0] for line in told] == [
+        f"episode {i}: Success" for i in range(1, 6)
+    ]
+
+
+def test_policies_page_programs_save_load_and_play_over_tcp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saving, over_tcp = only("policies.md", "python")
+    monkeypatch.chdir(tmp_path)
+    exec(saving, {})
+    assert re.fullmatch(r"mine played \d+ steps\n", capsys.readouterr().out) is not None
+
+    task = str(ROOT / "task_configs" / "two_networks_small.yaml")
+    with serving(tmp_path, str(NETSECGAME), "serve", task, "--game_port", "9000") as port:
+        exec(over_tcp.replace("9000", str(port)), {})
+    told = re.fullmatch(r"\w+ after (\d+) steps\n", capsys.readouterr().out)
+    assert told is not None
+    assert 0 < int(told[1]) <= 50

@@ -1,26 +1,25 @@
-"""Who plays the agents of a game that are not learners."""
+"""Who plays the agents of a game that are not learners.
 
-from __future__ import annotations
+- `Opponent`: what all of them can do.
+- `make_opponent`: one of them by its name.
+- `RandomOpponent`: any legal action of its role.
+- `ScriptedDefender`: reads logs in turn and cuts off whoever acted from outside.
+- `PolicyOpponent`: a policy of `netsecgame.agents.policies`, or one's own.
+- `SavedPolicyOpponent`: a policy that was learned, from its file.
+"""
 
-from typing import TYPE_CHECKING, Protocol
+from netsecgame.envs.opponents.making import make_opponent
+from netsecgame.envs.opponents.opponent import Opponent
+from netsecgame.envs.opponents.policy_opponent import PolicyOpponent
+from netsecgame.envs.opponents.random_opponent import RandomOpponent
+from netsecgame.envs.opponents.saved_policy_opponent import SavedPolicyOpponent
+from netsecgame.envs.opponents.scripted_defender import ScriptedDefender
 
-if TYPE_CHECKING:
-    from netsecgame.core.goal import Goal
-    from netsecgame.core.knowledge import KnownState
-    from netsecgame.game_components import Action
-
-
-class Opponent(Protocol):
-    """Plays one agent."""
-
-    def begin(self, state: KnownState, goal: Goal, seed: int | None) -> None:
-        """A new episode begins.
-
-        Args:
-            state: What the agent knows at its start.
-            goal: What it has to reach.
-            seed: Re-seeds the choices of the opponent; None goes on with them as they are.
-        """
-
-    def act(self, state: KnownState) -> Action | None:
-        """What to play; None is nothing, and costs no step."""
+__all__ = [
+    "Opponent",
+    "PolicyOpponent",
+    "RandomOpponent",
+    "SavedPolicyOpponent",
+    "ScriptedDefender",
+    "make_opponent",
+]

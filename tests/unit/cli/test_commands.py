@@ -63,7 +63,10 @@ def test_main_nothing_shows_help(run: Run) -> None:
     assert all(command in output for command in ("serve", "play", "validate", "scenarios"))
 
 
-@pytest.mark.parametrize("command", ["serve", "play", "validate", "scenarios", "scenarios show"])
+@pytest.mark.parametrize(
+    "command",
+    ["serve", "play", "validate", "evaluate", "bench-table", "scenarios", "scenarios show"],
+)
 def test_main_help_has_an_example(command: str, run: Run) -> None:
     status, output, _ = run(*command.split(), "--help")
 

@@ -1,0 +1,120 @@
+"""`netsecgame evaluate`: plays an evaluation, or goes on with it, and shows what came of it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Self
+
+from rich import box
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from netsecgame.cli.console import CommandConsole
+from netsecgame.cli.stopping import Stopped, stop_signals_raised
+from netsecgame.envs.evaluation import evaluate
+from netsecgame.envs.evaluation.workers import WorkerLostError, Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from rich.console import Console
+
+    from netsecgame.envs import evaluation
+    from netsecgame.envs.evaluation import Plan, Summary
+
+EXIT_OK, EXIT_FAILED = 0, 1
+
+#: About so many lines tell of the progress where there is no terminal to draw on.
+_PLAIN_LINES = 10
+
+
+def run_evaluation(plan: Plan, folder: Path, jobs: int | None) -> int:
+    """Play what is missing and print the figures; returns the exit status.
+
+    Args:
+        plan: What to play.
+        folder: Where the results go.
+        jobs: Processes; None is one a processor.
+    """
+    console = CommandConsole(highlight=False, soft_wrap=True)
+    line = ProgressLine(console)
+    try:
+        with stop_signals_raised(), line, Workers(jobs) as workers:
+            summary = evaluate(plan, folder, workers=workers, on_progress=line.show_wins)
+    except Stopped as stopped:
+        console.print(f"{stopped}; the same command goes on from there")
+        return stopped.exit_status
+    except WorkerLostError as error:
+        print(f"{error}; the same command goes on from there", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+    print_summary(console, summary)
+    console.print(f"Episodes and figures are in {folder}.")
+    return EXIT_OK
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print the figures of an evaluation."""
+    settings = summary.configuration
+    defender = " with the global defender" if settings["global_defender"] else ""
+    table = Table(title=f"{summary.title}{defender}", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("metric", no_wrap=True)
+    for title in ("value", "95 % over episodes", "95 % over seeds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in summary.rows():
+        table.add_row(*row)
+    console.print(table)
+    ends = ", ".join(f"{reason} {count}" for reason, count in summary.end_reasons.items())
+    console.print(f"{settings['seeds']} x {settings['episodes']} episodes: {ends}")
+
+
+class ProgressLine:
+    """How far an evaluation is: a live bar, or some plain lines where there is no terminal.
+
+    Use it as a context manager around the evaluation. Its text is what was shown last.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._played, self._total = 0, 0
+        self._next_line = 0
+        self._progress = Progress(
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} episodes"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("", total=None, visible=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show_wins(self, progress: evaluation.Progress) -> None:
+        """Show how far an evaluation is, and how it stands."""
+        total, played, won = progress
+        self.show(total, played, f"won {won / played:.1%}" if played else "")
+
+    def show(self, total: int, played: int, text: str) -> None:
+        """Show how many episodes have been played, and a text."""
+        self._played, self._total = played, total
+        self._progress.update(
+            self._bar, total=total, completed=played, description=text, visible=True
+        )
+        if not self._console.is_terminal and (played >= self._next_line or played == total):
+            self._next_line = played + max(1, total // _PLAIN_LINES)
+            self._console.print(f"{self}  {text}".rstrip())
+
+    def __str__(self) -> str:
+        return f"{self._played:,} of {self._total:,} episodes"
