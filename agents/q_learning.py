@@ -159,8 +159,11 @@ class QLearner:
 
     def table(self) -> dict[bytes, SavedRow]:
         """What was tried, as saved policies have it."""
-        rows = {key: (row.numbers, row.values, row.is_tried) for key, row in self._rows.items()}
-        tried = {key: (numbers[is_], values[is_]) for key, (numbers, values, is_) in rows.items()}
+        tried = {
+            key: (row.numbers[row.is_tried], row.values[row.is_tried])
+            for key, row in self._rows.items()
+            if row.is_tried.any()
+        }
         return {**self.saved, **tried}
 
     def _learn(self, path: Sequence[tuple[Row, int, float, Row | None]]) -> None:

@@ -19,27 +19,23 @@ class GameClient(BaseAgent):
     """A client that waits only so long, and raises where `BaseAgent` gives None."""
 
     def __init__(self, host: str, port: int, role: AgentRole, timeout_s: float | None) -> None:
-        """Connect.
+        """Connect; if that fails, the first call raises.
 
         Args:
             host: Of the server.
             port: Of the server.
             role: The part to play.
             timeout_s: How long the server may be silent each time; None is for ever.
-
-        Raises:
-            ConnectionError: If there is no such server.
         """
         self._timeout_s = timeout_s
         super().__init__(host, port, role)
-        if self.socket is None:
-            raise ConnectionError(f"no connection to {host}:{port}: {self._why_not_connected}")
 
     def join(self) -> Observation:
         """Join the game; waits until it can start.
 
-        This and the other calls raise ConnectionError if the connection is lost or the server
-        refuses, and TimeoutError if the server is silent for too long, which ends the connection.
+        This and the other calls raise ConnectionError if there is no connection, if it is lost or
+        if the server refuses, and TimeoutError if the server is silent for too long, which ends
+        the connection.
         """
         return self._begin(join_action("ServerEnv", self.role), GameStatus.CREATED)
 

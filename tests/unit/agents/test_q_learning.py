@@ -19,6 +19,7 @@ from netsecgame.envs.policies import (
     save_policy,
     state_key,
 )
+from netsecgame.game.loading import parse_game
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,34 @@ def test_learner_episode_that_was_won_is_learned_up_to_its_first_step() -> None:
 
     assert values.max() > 0
     assert learner.steps == steps
+
+
+def test_learner_end_of_an_episode_is_worth_its_reward_alone() -> None:
+    """Every action wins: nothing comes after it, although the state is one that goes on."""
+    attacker = {
+        "start_position": {"controlled_hosts": ["192.168.2.2"]},
+        "goal": {"controlled_hosts": ["192.168.2.2"]},
+    }
+    task = {"coordinator": {"agents": {"Attacker": attacker}}, "env": {"scenario": TINY}}
+    learner = QLearner(NetSecGameEnv(parse_game(task)), Settings(learning_rate=1.0), 100)
+
+    for _ in range(20):
+        assert learner.play_episode() == (1, 99, True)
+
+    ((_, values),) = learner.table().values()
+    assert set(values.tolist()) == {99}
+
+
+def test_learner_that_does_not_explore_plays_what_it_has_learned() -> None:
+    settings = Settings(first_epsilon=0, last_epsilon=0)
+    learner = QLearner(NetSecGameEnv(TINY), settings, timesteps=10_000)
+    while learner.steps < 10_000:
+        outcome = learner.play_episode()
+
+    later = [learner.play_episode() for _ in range(10)]
+
+    assert later == [outcome] * 10
+    assert outcome.is_success
 
 
 def test_learner_explores_less_and_less() -> None:
