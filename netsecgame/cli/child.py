@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from asyncio.subprocess import PIPE
 from typing import TYPE_CHECKING, Self
@@ -56,8 +57,11 @@ class Child:
     async def stop(self) -> None:
         """End it: politely, then by force; harmless when it has ended."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+            if self._process.returncode is None:
+                # Not by `send_signal`: that looks whether the process has ended, and if so, takes
+                # its exit status away from asyncio, which then complains on stderr.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._process.pid, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await self.wait()
