@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from netsecgame.core.detection import ActionHistory
-from netsecgame.core.reward import final_reward, final_status, is_playing
+from netsecgame.core.reward import final_reward, final_status, is_playing, playing_status
 from netsecgame.core.task import DEFAULT_DETECTION_WINDOW, Rewards
 from netsecgame.core.trajectory import Trajectory
 from netsecgame.errors import AlreadyRegisteredError, EpisodeOverError, NotRegisteredError
@@ -131,7 +131,7 @@ class Episode:
             state=state,
             trajectory=Trajectory(state),
             history=ActionHistory(self._detection_window) if watched else None,
-            status=AgentStatus.Playing if max_steps is None else AgentStatus.PlayingWithTimeout,
+            status=playing_status(max_steps),
         )
         self.players[agent] = player
         if role is AgentRole.Attacker:

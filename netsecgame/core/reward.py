@@ -35,6 +35,11 @@ def final_reward(
     return reward
 
 
+def playing_status(max_steps: int | None) -> AgentStatus:
+    """The status of an agent that plays with such a step limit; None is no limit."""
+    return AgentStatus.Playing if max_steps is None else AgentStatus.PlayingWithTimeout
+
+
 def is_playing(status: AgentStatus) -> bool:
     """Whether an agent with this status may act."""
     return status is AgentStatus.Playing or status is AgentStatus.PlayingWithTimeout

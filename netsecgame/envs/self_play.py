@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from netsecgame.envs.batch.batched_world import BatchedWorld
 from netsecgame.envs.batch.options import Autoreset, Defender
 from netsecgame.envs.game import open_game
+from netsecgame.envs.seeds import draw_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from netsecgame.envs.game import Game
 
 ATTACKER, DEFENDER = "attacker_0", "defender_0"
-
-#: Seeds drawn for who gives none are below that.
-_SEEDS = 2**31
 
 
 class BatchedSelfPlayEnv:
@@ -125,7 +123,7 @@ class BatchedSelfPlayEnv:
             options: ``reset_mask``, (B,) bool: which games begin anew; all without it.
         """
         if seed is None and not self._has_begun:
-            seed = int(self._rng.integers(_SEEDS))
+            seed = draw_seed(self._rng)
         self._has_begun = True
         step = self.world.reset(seed, (options or {}).get("reset_mask"))
         return self._observations(step), self._infos(step)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from netsecgame.core.knowledge import make_state
+from netsecgame.core.reward import playing_status
 from netsecgame.envs.agent_env import AgentEnv, not_among, read_relabel
 from netsecgame.envs.game import open_game
 from netsecgame.envs.game_client import GameClient
 from netsecgame.envs.observations import lay_out
 from netsecgame.envs.remote_game import RemoteGame, find_game
+from netsecgame.envs.seeds import draw_seed
 from netsecgame.errors import BadReplyError, EpisodeOverError
 from netsecgame.game_components import AgentRole, AgentStatus
 
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
 
 #: How long a server may be silent, unless somebody says otherwise.
 DEFAULT_TIMEOUT_S = 60.0
-
-#: Seeds drawn for who gives none are below that.
-_SEEDS = 2**31
 
 
 class ServerEnv(AgentEnv):
@@ -134,7 +133,7 @@ class ServerEnv(AgentEnv):
         relabel = read_relabel(options)
         super().reset(seed=seed)
         if relabel and seed is None:
-            seed = int(self.np_random.integers(_SEEDS))
+            seed = draw_seed(self.np_random)
         self._is_playing = False
         if self._client is None or self._client.socket is None:
             self._join(self.game)
@@ -146,7 +145,7 @@ class ServerEnv(AgentEnv):
         self._steps = 0
         self._is_playing = True
         self.observer.begin(self._goal)
-        status = AgentStatus.Playing if self._max_steps is None else AgentStatus.PlayingWithTimeout
+        status = playing_status(self._max_steps)
         return self._observe(self._state), self._tell(self._state, status, has_ended=False)
 
     def step(self, action: SupportsIndex) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -171,7 +170,7 @@ class ServerEnv(AgentEnv):
         observation = self._client.play(self._remote.action(number))
         self._steps += 1
         state = self._state = self._remote.known(observation.state)
-        status = AgentStatus.Playing if self._max_steps is None else AgentStatus.PlayingWithTimeout
+        status = playing_status(self._max_steps)
         truncated = False
         if observation.end:
             self._is_playing = False

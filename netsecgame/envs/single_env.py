@@ -8,6 +8,7 @@ from netsecgame.envs.agent_env import AgentEnv, not_among, read_relabel
 from netsecgame.envs.game import open_game
 from netsecgame.envs.opponents import make_opponent
 from netsecgame.envs.rounds import Rounds, Seat
+from netsecgame.envs.seeds import draw_seed
 from netsecgame.errors import EpisodeOverError, GameError
 from netsecgame.game_components import AgentRole
 
@@ -27,8 +28,6 @@ AUTO: Final = "auto"
 
 _ROLES: Final = (AgentRole.Attacker, AgentRole.Defender)
 
-#: Seeds drawn for who gives none are below that.
-_SEEDS = 2**31
 
 #: Rounds in a row without an action of anybody, after which a learner waits no longer.
 _MAX_IDLE_ROUNDS = 1_000
@@ -113,7 +112,7 @@ class NetSecGameEnv(AgentEnv):
         relabel = read_relabel(options)
         super().reset(seed=seed)
         if seed is None and not self._has_begun:
-            seed = int(self.np_random.integers(_SEEDS))
+            seed = draw_seed(self.np_random)
         self._has_begun = True
         self._steps = 0
         state = self._rounds.reset(seed, randomize_topology=relabel)[self._agent]

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from netsecgame.envs.batch.batched_world import BatchedWorld
 from netsecgame.envs.batch.options import Defender, read_option
 from netsecgame.envs.game import open_game
+from netsecgame.envs.seeds import draw_seed
 from netsecgame.errors import ConfigurationError, suggest_nearest
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ class Opponent(StrEnum):
 
     RANDOM = Defender.RANDOM.value
     SCRIPTED = Defender.SCRIPTED.value
-
-
-#: Seeds drawn for who gives none are below that.
-_SEEDS = 2**31
 
 
 class NetSecGameVectorEnv(VectorEnv[Any, Any, Any]):
@@ -139,7 +136,7 @@ class NetSecGameVectorEnv(VectorEnv[Any, Any, Any]):
             raise ConfigurationError("expected a seed for each environment, or None", path="seed")
         super().reset(seed=seed if isinstance(seed, int) else None)
         if seed is None and not self._has_begun:
-            seed = int(self.np_random.integers(_SEEDS))
+            seed = draw_seed(self.np_random)
         self._has_begun = True
         step = self.world.reset(seed, mask)  # type: ignore[arg-type]  # no None is in it
         return self._observations(step), self._infos(step)

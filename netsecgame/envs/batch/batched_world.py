@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from netsecgame.core.task import GameSpec, Position, RoleTask
-    from netsecgame.core.topology import Topology
+    from netsecgame.core.task import GameSpec, RoleTask
     from netsecgame.envs.batch.features import Floats
     from netsecgame.envs.batch.layout import Words
 
@@ -152,12 +151,8 @@ class BatchedWorld:
             )
         roles = _roles(spec, who)
         positions = [position for role in roles for position in (role.start, role.goal)]
-        self.layout = StateLayout(
-            self.action_index,
-            _named_services(positions, topology),
-            has_blocks=include_blocks
-            or who is not None
-            or any(position.known_blocks for position in positions),
+        self.layout = StateLayout.of_positions(
+            self.action_index, positions, can_block=include_blocks or who is not None
         )
         self._labels = Labels.original(topology)
         self._tables = compile_tables(
@@ -358,17 +353,6 @@ def _roles(spec: GameSpec, defender: Defender | None) -> list[RoleTask]:
         if role not in spec.task.roles:
             raise RoleNotAvailableError(role, map(str, spec.task.roles))
     return [spec.task.roles[role] for role in wanted]
-
-
-def _named_services(positions: Sequence[Position], topology: Topology) -> list[tuple[int, int]]:
-    """Address and service index of the services that positions name on a host."""
-    return [
-        (topology.address_index[ip], topology.service_index[service])
-        for position in positions
-        for ip, services in position.known_services.items()
-        for service in services
-        if service in topology.service_index
-    ]
 
 
 def _find_kernel(backend: Backend | str | None) -> tuple[Backend, Callable[..., Kernel]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from netsecgame.core.action_index import ActionIndex
+    from netsecgame.core.task import Position
     from netsecgame.envs.batch.features import Floats
 
     Words: TypeAlias = NDArray[np.uint64]
@@ -123,6 +124,28 @@ class StateLayout:
         self._service_places = [
             {service: place for place, service in enumerate(of_host)} for of_host in services
         ]
+
+    @classmethod
+    def of_positions(
+        cls, index: ActionIndex, positions: Sequence[Position], *, can_block: bool
+    ) -> StateLayout:
+        """The layout of states in a game.
+
+        Args:
+            index: The actions of the topology.
+            positions: The starts and goals of all who play.
+            can_block: Whether any of them may play BlockIP.
+        """
+        topology = index.topology
+        named = [
+            (topology.address_index[ip], topology.service_index[service])
+            for position in positions
+            for ip, services in position.known_services.items()
+            for service in services
+            if service in topology.service_index
+        ]
+        has_blocks = can_block or any(position.known_blocks for position in positions)
+        return cls(index, named, has_blocks=has_blocks)
 
     def encode(self, known: Knowledge) -> Words:
         """The words of what an agent knows, (W,) uint64; what the logs say is left out.

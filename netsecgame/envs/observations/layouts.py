@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netsecgame.envs.batch.layout import StateLayout
-from netsecgame.game_components import AgentRole, Service
+from netsecgame.game_components import AgentRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,21 +22,11 @@ def lay_out(game: Game, role: AgentRole, *, has_others: bool) -> StateLayout:
         role: Whose states they are.
         has_others: Whether anybody else plays, who may block hosts.
     """
-    positions = list(_positions(game, role, has_others=has_others))
     index = game.action_index(role)
-    topology = game.topology
-    return StateLayout(
+    return StateLayout.of_positions(
         index,
-        [
-            (topology.address_index[ip], topology.service_index[service])
-            for position in positions
-            for ip, services in position.known_services.items()
-            for service in services
-            if isinstance(service, Service)
-        ],
-        has_blocks=index.include_blocks
-        or has_others
-        or any(position.known_blocks for position in positions),
+        list(_positions(game, role, has_others=has_others)),
+        can_block=index.include_blocks or has_others,
     )
 
 

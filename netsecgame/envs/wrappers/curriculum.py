@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import gymnasium
 import numpy as np
 
+from netsecgame.envs.seeds import draw_seed
 from netsecgame.envs.wrappers.alignment import align, idle_action
 from netsecgame.envs.wrappers.game_env import game_of
 from netsecgame.errors import UnknownActionError
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from gymnasium.envs.registration import EnvSpec
     from numpy.typing import NDArray
-
-#: Seeds drawn for a stage that begins are below that.
-_SEEDS = 2**31
 
 
 class Curriculum(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -105,7 +103,7 @@ class Curriculum(gymnasium.Wrapper[Any, Any, Any, Any]):
         """
         if self._next != self._stage:
             if seed is None:
-                seed = int(self.np_random.integers(_SEEDS))
+                seed = draw_seed(self.np_random)
             self._stage = self._next
             self.env = self.stages[self._stage]
         observation, info = self.env.reset(seed=seed, options=options)

@@ -29,6 +29,7 @@ from netsecgame.envs.observations import (
 )
 from netsecgame.envs.rounds import Rounds, Seat
 from netsecgame.errors import ConfigurationError, RoleNotAvailableError
+from tests.unit.envs.features import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,30 +109,6 @@ def test_flat_observation_in_random_play_says_by_name_what_the_state_has(
         assert observation[-1] == np.float32(share)
         told = {name for name, flag in zip(names, observation[:-1], strict=True) if flag}
         assert told == names_of(relabel(state))
-
-
-def names_of(state: GameState) -> set[str]:
-    """The features that a state has."""
-    return {
-        *(f"known_networks {network}" for network in state.known_networks),
-        *(f"known_hosts {host}" for host in state.known_hosts),
-        *(f"controlled_hosts {host}" for host in state.controlled_hosts),
-        *(
-            f"known_services {host} {service.name} {service.version} {service.type}"
-            for host, services in state.known_services.items()
-            for service in services
-        ),
-        *(
-            f"known_data {host} {datum.owner} {datum.id}"
-            for host, data in state.known_data.items()
-            for datum in data
-        ),
-        *(
-            f"known_blocks {host} {other}"
-            for host, others in state.known_blocks.items()
-            for other in others
-        ),
-    }
 
 
 @pytest.mark.parametrize(

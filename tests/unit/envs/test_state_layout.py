@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,35 +12,9 @@ from netsecgame.core.dynamics import compile_game
 from netsecgame.envs.batch import BatchedWorld
 from netsecgame.envs.batch.layout import StateLayout
 from netsecgame.game.loading import load_game
-
-if TYPE_CHECKING:
-    from netsecgame.game_components import GameState
+from tests.unit.envs.features import names_of
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def _names(state: GameState) -> set[str]:
-    """The features of a state, by the addresses of its scenario."""
-    return {
-        *(f"known_networks {network}" for network in state.known_networks),
-        *(f"known_hosts {host}" for host in state.known_hosts),
-        *(f"controlled_hosts {host}" for host in state.controlled_hosts),
-        *(
-            f"known_services {host} {service.name} {service.version} {service.type}"
-            for host, services in state.known_services.items()
-            for service in services
-        ),
-        *(
-            f"known_data {host} {datum.owner} {datum.id}"
-            for host, data in state.known_data.items()
-            for datum in data
-        ),
-        *(
-            f"known_blocks {host} {other}"
-            for host, others in state.known_blocks.items()
-            for other in others
-        ),
-    }
 
 
 @pytest.mark.parametrize("task", ["two_networks_tiny", "two_networks_team", "three_net_scenario"])
@@ -56,7 +29,7 @@ def test_flatten_after_some_steps_sets_what_the_names_say(task: str) -> None:
         rows = world.layout.flatten(world.states, 0.25)
         for i, row in enumerate(rows):
             known = {name for name, value in zip(names, row, strict=False) if value == 1.0}
-            assert known == _names(world.game_state(i))
+            assert known == names_of(world.game_state(i))
             parts |= {name.split()[0] for name in known}
         assert set(np.unique(rows[:, :-1]).tolist()) == {0.0, 1.0}
     assert len(parts) == 6
