@@ -11,8 +11,8 @@ from netsecgame.errors import NetSecGameError, missing_extra
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What the `env` extra brings; the others come with `server`.
-_ENV_LIBRARIES = ("gymnasium", "numpy", "pettingzoo")
+#: The extras that bring libraries; all others come with `server`.
+_EXTRAS = {"gymnasium": "env", "numpy": "env", "pettingzoo": "env", "ray": "cluster"}
 
 EXIT_FAILED, EXIT_BAD_CONFIGURATION, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] == __name__.partition(".")[0]:
             raise
-        extra = "env" if error.name in _ENV_LIBRARIES else "server"
+        extra = _EXTRAS.get(error.name.partition(".")[0], "server")
         return _fail(str(missing_extra(error, extra)), EXIT_FAILED)
     except OSError as error:
         return _fail(str(error), EXIT_FAILED)

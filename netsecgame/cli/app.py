@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netsecgame import __version__
+
+if TYPE_CHECKING:
+    from netsecgame.cli.evaluate import Place
 
 
 class LogLevel(StrEnum):
@@ -57,6 +60,8 @@ app = typer.Typer(
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 MAX_PORT = 65_535
+
+_RAY_HELP = "Play on a Ray cluster: HOST:PORT of its head, or auto."
 
 _TASK_HELP = "Task file, or the name of one in ./task_configs."
 
@@ -216,6 +221,15 @@ def play(
     return play_match(path, spec.task, seats, episodes, seed)
 
 
+def _place(jobs: int | None, ray_address: str | None) -> Place:
+    from netsecgame.cli.evaluate import Place
+
+    if jobs is not None and ray_address is not None:
+        text = "a cluster has as many as it has; leave one of --jobs and --ray-address away"
+        raise typer.BadParameter(text, param_hint="--jobs")
+    return Place(jobs, ray_address)
+
+
 @app.command(
     epilog="Example: netsecgame evaluate --task two_networks --agent scripted --out scripted"
 )
@@ -244,6 +258,10 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         int | None,
         typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
     ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help=_RAY_HELP, show_default="no cluster"),
+    ] = None,
 ) -> int:
     """Measure how well an attacker does: win rate, return and more, with 95 % intervals.
 
@@ -256,7 +274,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     variant = TaskVariant.find(task, global_defender=global_defender, max_steps=max_steps)
     plan = Plan(variant, agent, defender, benign, episodes, seeds)
-    return run_evaluation(plan, Path(out), jobs)
+    return run_evaluation(plan, Path(out), _place(jobs, ray_address))
 
 
 @app.command(epilog="Example: netsecgame bench-table --policy Q=policies/q --out results.md")
@@ -283,6 +301,10 @@ def bench_table(
         int | None,
         typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
     ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help=_RAY_HELP, show_default="no cluster"),
+    ] = None,
 ) -> int:
     """Play all shipped tasks, with and without the global defender, and write a page of results."""
     from pathlib import Path
@@ -290,7 +312,8 @@ def bench_table(
     from netsecgame.cli.bench_table import make_table, parse_columns
 
     columns = parse_columns(agents, policy or [])
-    return make_table(Path(out), columns, episodes, seeds, Path(cache), jobs)
+    place = _place(jobs, ray_address)
+    return make_table(Path(out), columns, episodes, seeds, Path(cache), place)
 
 
 @app.command(epilog="Example: netsecgame validate task_configs/*.yaml")

@@ -17,11 +17,13 @@ from netsecgame.cli.stopping import Stopped, stop_signals_raised
 from netsecgame.envs.evaluation.agents import ATTACKERS, check_name, is_policy
 from netsecgame.envs.evaluation.bench import Column, find_shipped_tasks, run_bench
 from netsecgame.envs.evaluation.bench_page import make_page
-from netsecgame.envs.evaluation.workers import WorkerLostError, Workers
+from netsecgame.envs.evaluation.workers import WorkerLostError
 from netsecgame.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from netsecgame.cli.evaluate import Place
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -68,7 +70,7 @@ def make_table(
     episodes: int,
     seeds: int,
     cache: Path,
-    jobs: int | None,
+    place: Place,
 ) -> int:
     """Play what is missing and write the page; returns the exit status.
 
@@ -78,12 +80,12 @@ def make_table(
         episodes: How many for each seed.
         seeds: How many.
         cache: Where evaluations are kept.
-        jobs: Processes; None is one a processor.
+        place: Where they are played.
     """
     console = CommandConsole(highlight=False, soft_wrap=True)
     line = ProgressLine(console)
     try:
-        with stop_signals_raised(), line, Workers(jobs) as workers:
+        with stop_signals_raised(), line, place.open() as workers:
             bench = run_bench(
                 columns,
                 cache,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from rich import box
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,6 +16,7 @@ from netsecgame.envs.evaluation import evaluate
 from netsecgame.envs.evaluation.workers import WorkerLostError, Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from netsecgame.envs import evaluation
     from netsecgame.envs.evaluation import Plan, Summary
+    from netsecgame.envs.evaluation.workers import ChunkPlayers
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -29,18 +32,18 @@ EXIT_OK, EXIT_FAILED = 0, 1
 _PLAIN_LINES = 10
 
 
-def run_evaluation(plan: Plan, folder: Path, jobs: int | None) -> int:
+def run_evaluation(plan: Plan, folder: Path, place: Place) -> int:
     """Play what is missing and print the figures; returns the exit status.
 
     Args:
         plan: What to play.
         folder: Where the results go.
-        jobs: Processes; None is one a processor.
+        place: Where it is played.
     """
     console = CommandConsole(highlight=False, soft_wrap=True)
     line = ProgressLine(console)
     try:
-        with stop_signals_raised(), line, Workers(jobs) as workers:
+        with stop_signals_raised(), line, place.open() as workers:
             summary = evaluate(plan, folder, workers=workers, on_progress=line.show_wins)
     except Stopped as stopped:
         console.print(f"{stopped}; the same command goes on from there")
@@ -51,6 +54,35 @@ def run_evaluation(plan: Plan, folder: Path, jobs: int | None) -> int:
     print_summary(console, summary)
     console.print(f"Episodes and figures are in {folder}.")
     return EXIT_OK
+
+
+class Place(NamedTuple):
+    """Where episodes are played: in processes of this machine, or on a Ray cluster.
+
+    Attributes:
+        jobs: How many processes; None is one a processor.
+        ray_address: Of the cluster; None is no cluster.
+    """
+
+    jobs: int | None = None
+    ray_address: str | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[ChunkPlayers]:
+        """Whoever plays there.
+
+        Raises:
+            ConfigurationError: If there is no such cluster.
+        """
+        if self.ray_address is None:
+            with Workers(self.jobs) as workers:
+                yield workers
+            return
+        # Few have Ray, and it takes a second.
+        from netsecgame.conductor import RayWorkers, open_cluster  # noqa: PLC0415
+
+        with open_cluster(self.ray_address):
+            yield RayWorkers()
 
 
 def print_summary(console: Console, summary: Summary) -> None:

@@ -85,7 +85,7 @@ def test_evaluate_killed_twice_loses_and_repeats_no_episode(tmp_path: Path) -> N
     played = _played(out)
     assert 0 < counts[1] < counts[2] < len(played)
     plan = Plan(TaskVariant.find(TASK), "random", episodes=ENDLESS)
-    player = EpisodePlayer(plan, plan.task.load())
+    player = EpisodePlayer(plan.load())
     expected = [player.play(0, episode) for episode in range(len(played))]
     assert [record["episode"] for record in played] == list(range(len(played)))
     assert [record["seed"] for record in played] == [record.seed for record in expected]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from netsecgame.envs.evaluation.no_repeat import NoRepeatRandom
 from netsecgame.envs.opponents.making import OPPONENT_NAMES, POLICY_SUFFIX, make_opponent
+from netsecgame.envs.policies import load_policy
 from netsecgame.errors import ConfigurationError, suggest_nearest
 from netsecgame.game_components import AgentRole
 
 if TYPE_CHECKING:
     from netsecgame.envs.game import Game
     from netsecgame.envs.opponents import Opponent
+    from netsecgame.envs.policies import SavedPolicy
 
 #: In place of a defender.
 NOBODY = "none"
@@ -56,8 +58,17 @@ def identify(what: str) -> str:
     return f"{path.name} (sha256 {sha256(path.read_bytes()).hexdigest()})"
 
 
-def make_attacker(what: str, game: Game) -> Opponent:
-    """The attacker of that name.
+def load_agent(what: str) -> str | SavedPolicy:
+    """A saved policy, if that is the path of one; a name as it is.
+
+    Raises:
+        PolicyError: If there is something else in the file.
+    """
+    return load_policy(what) if is_policy(what) else what
+
+
+def make_attacker(what: str | SavedPolicy, game: Game) -> Opponent:
+    """The attacker of that name, or with that policy.
 
     Raises:
         ConfigurationError: If there is none, or its policy is one for another task.

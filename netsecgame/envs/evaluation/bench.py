@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from netsecgame.envs.evaluation.run import Progress
     from netsecgame.envs.evaluation.summary import Summary
-    from netsecgame.envs.evaluation.workers import Workers
+    from netsecgame.envs.evaluation.workers import ChunkPlayers
 
 _DIGITS = 12
 
@@ -73,7 +73,7 @@ class Bench(NamedTuple):
 def run_bench(
     columns: Sequence[Column],
     cache: Path,
-    workers: Workers,
+    workers: ChunkPlayers,
     *,
     tasks: Iterable[Path],
     episodes: int,

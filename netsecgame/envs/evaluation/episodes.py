@@ -15,8 +15,7 @@ from netsecgame.envs.rounds import Rounds, Seat
 from netsecgame.game_components import AgentRole, AgentStatus
 
 if TYPE_CHECKING:
-    from netsecgame.core.task import GameSpec
-    from netsecgame.envs.evaluation.plan import Plan
+    from netsecgame.envs.evaluation.plan import LoadedPlan
 
 _ATTACKER, _DEFENDER = "attacker_0", "defender_0"
 
@@ -62,19 +61,15 @@ class EpisodeRecord(
 class EpisodePlayer:
     """Plays any episodes of a plan, in any order: none depends on another."""
 
-    def __init__(self, plan: Plan, spec: GameSpec) -> None:
+    def __init__(self, plan: LoadedPlan) -> None:
         """Get the game and the agents ready.
-
-        Args:
-            plan: What to play.
-            spec: What its task loads.
 
         Raises:
             ConfigurationError: If an agent cannot play that task.
             RoleNotAvailableError: If the task has no such role.
         """
-        game = Game(spec)
-        self._attacker = make_attacker(plan.agent, game)
+        game = Game(plan.spec)
+        self._attacker = make_attacker(plan.attacker, game)
         seats = [Seat(_ATTACKER, AgentRole.Attacker)]
         self._has_defender = plan.defender != NOBODY
         if self._has_defender:

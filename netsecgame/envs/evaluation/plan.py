@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from netsecgame import __version__
 from netsecgame.core.rng import GAMMA, mix
 from netsecgame.core.task import DEFAULT_DETECTION, GameSpec
-from netsecgame.envs.evaluation.agents import ATTACKERS, DEFENDERS, NOBODY, check_name, identify
+from netsecgame.envs.evaluation.agents import (
+    ATTACKERS,
+    DEFENDERS,
+    NOBODY,
+    check_name,
+    identify,
+    load_agent,
+)
 from netsecgame.errors import ConfigurationError
 from netsecgame.game.loading import hash_game, load_game, parse_game
 from netsecgame.game.task_files import find_task_file
@@ -19,6 +26,8 @@ from netsecgame.game_components import AgentRole
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from netsecgame.envs.policies import SavedPolicy
 
 #: Keeps episode seeds apart from the words that streams begin with (`netsecgame.core.rng`).
 _SALT = 0x6576616C75617465
@@ -75,6 +84,22 @@ class TaskVariant:
         return GameSpec(task, spec.scenario)
 
 
+class LoadedPlan(NamedTuple):
+    """What is played and who plays, as values: needs no files, and can be sent anywhere.
+
+    Attributes:
+        spec: The game.
+        attacker: A name, or a policy.
+        defender: The same.
+        benign: How many benign agents play along.
+    """
+
+    spec: GameSpec
+    attacker: str | SavedPolicy
+    defender: str | SavedPolicy
+    benign: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """One attacker against one defender or none, so many times.
@@ -104,6 +129,15 @@ class Plan:
             if getattr(self, what) < least:
                 text = f"expected at least {least}, got {getattr(self, what)}"
                 raise ConfigurationError(text, path=what)
+
+    def load(self) -> LoadedPlan:
+        """All that its files hold.
+
+        Raises:
+            ConfigurationError: If one of them is wrong.
+        """
+        attacker, defender = load_agent(self.agent), load_agent(self.defender)
+        return LoadedPlan(self.task.load(), attacker, defender, self.benign)
 
     @property
     def total(self) -> int:

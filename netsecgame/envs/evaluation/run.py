@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from netsecgame.envs.evaluation.episodes import EpisodeRecord
     from netsecgame.envs.evaluation.plan import Plan
+    from netsecgame.envs.evaluation.workers import ChunkPlayers
 
 SUMMARY_JSON, SUMMARY_MARKDOWN = "summary.json", "summary.md"
 
@@ -48,7 +48,7 @@ def evaluate(
     plan: Plan,
     folder: str | Path,
     *,
-    workers: Workers | None = None,
+    workers: ChunkPlayers | None = None,
     on_progress: Callable[[Progress], object] = lambda _: None,
 ) -> Summary:
     """Play all episodes of a plan that the folder does not have yet; gives what came of all.
@@ -59,34 +59,34 @@ def evaluate(
     Args:
         plan: What to play.
         folder: Where the results go, or are already.
-        workers: Who plays; None is this process.
+        workers: Who plays: `Workers`, those of `netsecgame.conductor`, or None for this process.
         on_progress: Called when playing begins and whenever episodes have been written; not at all
             if everything is there.
 
     Raises:
         ConfigurationError: If the plan cannot be played, or the folder is another plan's.
         RoleNotAvailableError: If the task has no defender and there should be one.
-        WorkerLostError: If a worker process was killed; what was played before is kept.
+        WorkerLostError: If a worker was lost; what was played before is kept.
     """
-    spec = plan.task.load()
+    loaded = plan.load()
+    spec = loaded.spec
     results = ResultsFolder(folder, plan.configuration(spec))
     records = [results.read(seed) for seed in range(plan.seeds)]
     if sum(map(len, records)) == plan.total and (results.path / SUMMARY_JSON).exists():
         return Summary.of(results.configuration, records)
-    EpisodePlayer(plan, spec)  # what is wrong with it is told here and not by a worker
+    EpisodePlayer(loaded)  # what is wrong with it is told here and not by a worker
     with results.writing():
         for seed in range(plan.seeds):
             results.drop_cut_line(seed)
         records = [results.read(seed) for seed in range(plan.seeds)]
         progress = Progress(plan.total).after(list(chain.from_iterable(records)))
         on_progress(progress)
-        with nullcontext(workers) if workers else Workers(1) as players:
-            chunks = list(_missing(plan, records))
-            for chunk, played in players.play(plan.digest(spec), plan, chunks):
-                results.append(chunk.seed, played)
-                records[chunk.seed] += played
-                progress = progress.after(played)
-                on_progress(progress)
+        chunks = list(_missing(plan, records))
+        for chunk, played in (workers or Workers(1)).play(plan.digest(spec), plan, chunks):
+            results.append(chunk.seed, played)
+            records[chunk.seed] += played
+            progress = progress.after(played)
+            on_progress(progress)
         summary = Summary.of(results.configuration, records)
         results.write_text(SUMMARY_MARKDOWN, summary.as_markdown())
         results.write_text(SUMMARY_JSON, json.dumps(summary.as_dict(), indent=2) + "\n")

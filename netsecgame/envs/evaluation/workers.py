@@ -1,4 +1,4 @@
-"""Worker processes that play episodes, and end with the process that started them."""
+"""Who plays the episodes of an evaluation: processes that end with the one that started them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from netsecgame.envs.evaluation.episodes import EpisodePlayer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
     from types import TracebackType
 
     from netsecgame.envs.evaluation.episodes import Chunk, EpisodeRecord
-    from netsecgame.envs.evaluation.plan import Plan
+    from netsecgame.envs.evaluation.plan import LoadedPlan, Plan
 
 #: Chunks given out ahead, for each process; results are taken in order.
 _AHEAD = 3
@@ -33,7 +33,25 @@ _GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class WorkerLostError(Exception):
-    """A worker process ended before its work did."""
+    """A worker ended before its work did."""
+
+
+class ChunkPlayers(Protocol):
+    """Whoever plays the chunks of plans."""
+
+    def play(
+        self, key: str, plan: Plan, chunks: Iterable[Chunk]
+    ) -> Iterator[tuple[Chunk, list[EpisodeRecord]]]:
+        """Play chunks of a plan; gives each with its episodes, once, in the order of the chunks.
+
+        Args:
+            key: Differs for whatever plays differently.
+            plan: What to play.
+            chunks: Which episodes of it.
+
+        Raises:
+            WorkerLostError: If a worker was lost, and nobody else plays in its place.
+        """
 
 
 class Workers:
@@ -72,18 +90,13 @@ class Workers:
     def play(
         self, key: str, plan: Plan, chunks: Iterable[Chunk]
     ) -> Iterator[tuple[Chunk, list[EpisodeRecord]]]:
-        """Play chunks of a plan; gives each with its episodes, in the order of the chunks.
-
-        Args:
-            key: Differs for whatever plays differently.
-            plan: What to play.
-            chunks: Which episodes of it.
+        """Play chunks of a plan: see `ChunkPlayers`.
 
         Raises:
             WorkerLostError: If a worker process was killed.
         """
         if self._jobs == 1:
-            player = EpisodePlayer(plan, plan.task.load())
+            player = EpisodePlayer(plan.load())
             return ((chunk, player.play_chunk(chunk)) for chunk in chunks)
         return self._play_in_processes(key, plan, chunks)
 
@@ -147,6 +160,17 @@ _kept: list[tuple[str, EpisodePlayer]] = []
 
 
 def _play_chunk(key: str, plan: Plan, chunk: Chunk) -> list[EpisodeRecord]:
+    return play_chunk(key, plan.load, chunk)
+
+
+def play_chunk(key: str, load: Callable[[], LoadedPlan], chunk: Chunk) -> list[EpisodeRecord]:
+    """Play a chunk in this process, which keeps what it has loaded for the next one.
+
+    Args:
+        key: Differs for whatever plays differently.
+        load: Gives what is played.
+        chunk: Which episodes.
+    """
     if not _kept or _kept[0][0] != key:
-        _kept[:] = [(key, EpisodePlayer(plan, plan.task.load()))]
+        _kept[:] = [(key, EpisodePlayer(load()))]
     return _kept[0][1].play_chunk(chunk)

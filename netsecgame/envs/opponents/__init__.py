@@ -5,7 +5,7 @@
 - `RandomOpponent`: any legal action of its role.
 - `ScriptedDefender`: reads logs in turn and cuts off whoever acted from outside.
 - `PolicyOpponent`: a policy of `netsecgame.agents.policies`, or one's own.
-- `SavedPolicyOpponent`: a policy that was learned, from its file.
+- `SavedPolicyOpponent`: a policy that was learned and saved.
 """
 
 from netsecgame.envs.opponents.making import make_opponent

@@ -11,6 +11,7 @@ from netsecgame.envs.opponents.policy_opponent import PolicyOpponent
 from netsecgame.envs.opponents.random_opponent import RandomOpponent
 from netsecgame.envs.opponents.saved_policy_opponent import SavedPolicyOpponent
 from netsecgame.envs.opponents.scripted_defender import ScriptedDefender
+from netsecgame.envs.policies import SavedPolicy, load_policy
 from netsecgame.errors import ConfigurationError, suggest_nearest
 from netsecgame.game_components import AgentRole
 
@@ -30,27 +31,31 @@ OPPONENT_NAMES = {
 
 
 def make_opponent(
-    what: str | Path | Opponent, role: AgentRole, game: Game, seat: int = 0
+    what: str | Path | SavedPolicy | Opponent, role: AgentRole, game: Game, seat: int = 0
 ) -> Opponent:
     """Who plays an agent.
 
     Args:
-        what: One of `OPPONENT_NAMES`, the file of a saved policy (``.npz``), or an opponent, which
+        what: One of `OPPONENT_NAMES`, a saved policy or its file (``.npz``), or an opponent, which
             is given back.
         role: What it plays.
         game: Where it plays.
         seat: Which agent of its role it is, from 0: each makes other random choices.
 
     Raises:
-        ConfigurationError: If there is no such name, or the policy is one for another task.
+        ConfigurationError: If there is no such name, or the policy is one for another task or
+            another role.
         RoleNotAvailableError: If the task has no such role.
     """
+    if isinstance(what, str | Path) and str(what).endswith(POLICY_SUFFIX):
+        what = load_policy(what)
+    if isinstance(what, SavedPolicy):
+        game.role_task(role)
+        return SavedPolicyOpponent(what, game, role, seat)
     if not isinstance(what, str | Path):
         return what
     game.role_task(role)
     name = str(what)
-    if name.endswith(POLICY_SUFFIX):
-        return SavedPolicyOpponent(Path(what), game, role, seat)
     names = OPPONENT_NAMES[role]
     if name not in names:
         raise ConfigurationError(

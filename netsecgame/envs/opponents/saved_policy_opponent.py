@@ -5,35 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netsecgame.envs.opponents.seeding import opponent_seed
+from netsecgame.envs.policies import PolicyPlayer
 from netsecgame.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from netsecgame.core.goal import Goal
     from netsecgame.core.knowledge import KnownState
     from netsecgame.envs.game import Game
+    from netsecgame.envs.policies import SavedPolicy
     from netsecgame.game_components import AgentRole, AgentStatus
 
 
 class SavedPolicyOpponent:
-    """Plays as the learner did whose policy is in a file."""
+    """Plays as the learner did that left the policy."""
 
-    def __init__(self, path: Path, game: Game, role: AgentRole, seat: int = 0) -> None:
+    def __init__(self, policy: SavedPolicy, game: Game, role: AgentRole, seat: int = 0) -> None:
         """Get ready for the first episode.
 
         Raises:
-            PolicyError: If the file has no policy, or one for another task.
+            PolicyError: If the policy is one for another task.
             ConfigurationError: If the policy plays another role.
         """
-        # The names of opponents are of use where no file is read.
-        from netsecgame.envs.policies import PolicyPlayer, load_policy  # noqa: PLC0415
-
-        policy = load_policy(path)
         if policy.role is not role:
-            raise ConfigurationError(
-                f"expected a policy of role {role}, got {policy.role}", source=str(path)
-            )
+            name = policy.header.name
+            raise ConfigurationError(f"expected a policy of role {role}, {name!r} is {policy.role}")
         self._player = PolicyPlayer(policy, game)
         self._role = role
         self._seat = seat

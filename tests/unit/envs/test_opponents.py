@@ -393,7 +393,7 @@ def test_saved_policy_of_another_role_or_task_raises(tmp_path: Path) -> None:
     save_network(path, TASK, ATTACKER)
 
     with pytest.raises(
-        ConfigurationError, match="expected a policy of role Defender, got Attacker"
+        ConfigurationError, match="expected a policy of role Defender, 'untrained' is Attacker"
     ):
         make_opponent(path, DEFENDER, open_game(TASK))
     with pytest.raises(PolicyError, match="'untrained' was made for 'two_networks_defended'"):

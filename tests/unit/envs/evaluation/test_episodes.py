@@ -20,7 +20,7 @@ def _player(
 ) -> EpisodePlayer:
     benign = options.pop("benign", 0)
     plan = Plan(TaskVariant.find(TASKS / f"{task}.yaml", **options), agent, defender, benign)
-    return EpisodePlayer(plan, plan.task.load())
+    return EpisodePlayer(plan.load())
 
 
 def _reward(record: EpisodeRecord) -> float:
@@ -155,7 +155,7 @@ def test_play_benign_agents_draw_numbers_of_their_own() -> None:
         "env": {"scenario": "two_networks_small"},
     }
     plan = Plan(TaskVariant("office", values), "random", benign=2)
-    player = EpisodePlayer(plan, plan.task.load())
+    player = EpisodePlayer(plan.load())
     player.play(0, 0)
     first, second = (player._rounds.world.player(f"benign_{i}").trajectory for i in range(2))
 
@@ -178,7 +178,7 @@ def test_play_attacker_that_can_do_nothing_runs_out_of_steps() -> None:
     }
     for agent in ("random", "no-repeat-random", "scripted"):
         plan = Plan(TaskVariant("nowhere", values), agent)
-        record = EpisodePlayer(plan, plan.task.load()).play(0, 0)
+        record = EpisodePlayer(plan.load()).play(0, 0)
         assert (record.steps, record.end_reason) == (6, "TimeoutReached")
 
 

@@ -50,7 +50,7 @@ def test_evaluate_gives_and_writes_the_figures(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "summary.md").read_text() == summary.as_markdown()
     assert seen[-1].won == round(summary.episodes["win_rate"].value * 120)
     lines = (tmp_path / "out" / "episodes" / "seed_1.jsonl").read_text().splitlines()
-    player = EpisodePlayer(_plan(), _plan().task.load())
+    player = EpisodePlayer(_plan().load())
     assert [json.loads(line)["return"] for line in lines] == [
         player.play(1, episode).total_reward for episode in range(EPISODES)
     ]

@@ -32,7 +32,7 @@ def _processes() -> list[psutil.Process]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_play_gives_chunks_in_order(jobs: int) -> None:
     chunks = [Chunk(seed, range(seed, seed + 2)) for seed in (3, 1, 2, 5, 4, 9, 8, 7, 6)]
-    player = EpisodePlayer(PLAN, PLAN.task.load())
+    player = EpisodePlayer(PLAN.load())
     with Workers(jobs) as workers:
         played = list(workers.play("key", PLAN, chunks))
 
