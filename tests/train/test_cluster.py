@@ -51,11 +51,22 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def is_playing(node: Any) -> bool:
-    """Whether a machine of a cluster plays a chunk right now."""
+def processes(node: Any) -> list[psutil.Process]:
+    """Those of one machine of a cluster."""
     (raylet,) = node.all_processes["raylet"]
-    children = psutil.Process(raylet.process.pid).children(recursive=True)
-    return any("_play_chunk" in " ".join(child.cmdline()) for child in children)
+    return psutil.Process(raylet.process.pid).children(recursive=True)
+
+
+def is_playing(node: Any) -> bool:
+    """Whether a machine plays a chunk right now."""
+    return any("_play_chunk" in " ".join(child.cmdline()) for child in processes(node))
+
+
+def lose(cluster: Cluster, node: Any) -> None:
+    """Let a machine be gone from one moment to the next."""
+    for process in processes(node):
+        process.kill()
+    cluster.remove_node(node, allow_graceful=False)
 
 
 def test_evaluation_on_two_machines_one_of_them_killed_counts_every_episode_once(
@@ -69,7 +80,7 @@ def test_evaluation_on_two_machines_one_of_them_killed_counts_every_episode_once
     def kill_in_mid_run(progress: Progress) -> None:
         seen.append(progress.played)
         if not killed_at and progress.played >= 200 and is_playing(second):
-            cluster.remove_node(second, allow_graceful=False)
+            lose(cluster, second)
             killed_at.append(progress.played)
 
     with open_cluster(cluster.address):
