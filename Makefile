@@ -11,16 +11,18 @@ BENCHMARKS ?= tcp_steps client_loop trajectory_resets many_agents many_games wor
 	environments scenario_size start_up
 
 TRAIN_VENV := .venv-train
+RLLIB_VENV := .venv-rllib
 # Whoever has another build of it can say so here.
 TORCH ?= torch==2.13.0
 
-.PHONY: help play test test-train lint format bench clean
+.PHONY: help play test test-train results lint format bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make play    play $(EPISODES) episodes of the scripted attacker against a random defender"
 	@echo "make test    run all tests but those of learning"
-	@echo "make test-train  run those: installs torch"
+	@echo "make test-train  run those: installs torch and Ray"
+	@echo "make results  train on all tasks and write docs/results.md, in an hour"
 	@echo "make lint    check style, types and who imports whom"
 	@echo "make format  bring the code into the house style"
 	@echo "make bench   measure how fast everything is, against limits and peers"
@@ -43,14 +45,27 @@ $(TRAIN_VENV)/done: pyproject.toml
 	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,test]'
 	@touch $@
 
+# RLlib wants a Gymnasium of its own.
+$(RLLIB_VENV)/done: pyproject.toml
+	$(PYTHON) -m venv $(RLLIB_VENV)
+	$(RLLIB_VENV)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(RLLIB_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[rllib,batch,render,test]'
+	@touch $@
+
 play: $(VENV)/server.done
 	$(BIN)/netsecgame play $(TASK) --agent scripted --defender random --episodes $(EPISODES) --seed $(SEED)
 
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-train: $(TRAIN_VENV)/done
-	$(TRAIN_VENV)/bin/python -m pytest tests/train
+# The environments are tested with either version of Gymnasium, RLlib's and the newest.
+test-train: $(TRAIN_VENV)/done $(RLLIB_VENV)/done
+	$(TRAIN_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/train
+	$(RLLIB_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/unit/envs tests/conformance
+	$(RLLIB_VENV)/bin/python -m pytest tests/train
+
+results: $(TRAIN_VENV)/done
+	$(TRAIN_VENV)/bin/python -m benchmarks.results
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check $(SOURCES)
@@ -66,4 +81,4 @@ bench: $(VENV)/dev.done
 	for name in $(BENCHMARKS); do echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(TRAIN_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(TRAIN_VENV) $(RLLIB_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -79,7 +79,7 @@ class PolicyAgent(EpisodicAgent):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play as the command line says; returns the exit status."""
     parser = make_parser("Plays a saved policy.")
-    parser.add_argument("policy", help="its file, e.g. q_table.npz")
+    parser.add_argument("policy", help="its file, e.g. policy.npz")
     parser.add_argument(
         "--task", help="what the server plays: file or name (default: the shipped task it plays)"
     )

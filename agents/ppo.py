@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from netsecgame import AgentRole
 from netsecgame.envs import NetSecGameVectorEnv, open_game
+from netsecgame.envs.evaluation import TaskVariant
 from netsecgame.envs.policies import NetworkPolicy, PolicyHeader, save_policy
 from netsecgame.errors import NetSecGameError
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from netsecgame.envs import Game
 
 CHECKPOINT_STEPS = 50_000
 EVALUATION_EPISODES = 200
@@ -116,10 +119,10 @@ class StopWhenSolved(BaseCallback):
         return float(np.mean(latest)) < self._share
 
 
-def make_envs(options: argparse.Namespace) -> VecEnv:
+def make_envs(options: argparse.Namespace, game: Game) -> VecEnv:
     """The environments of a training."""
     env = NetSecGameVectorEnv(
-        options.num_envs, options.task, defender=options.defender, autoreset_mode="SameStep"
+        options.num_envs, game, defender=options.defender, autoreset_mode="SameStep"
     )
     return VecMonitor(GameVecEnv(env))
 
@@ -142,7 +145,7 @@ def make_model(options: argparse.Namespace, env: VecEnv) -> MaskablePPO:
     )
 
 
-def export(model: MaskablePPO, options: argparse.Namespace) -> Path:
+def export(model: MaskablePPO, game: Game, options: argparse.Namespace) -> Path:
     """Write the policy in the form that is played without torch; gives its file."""
     network = model.policy
     modules = [*network.mlp_extractor.policy_net, network.action_net]
@@ -152,22 +155,27 @@ def export(model: MaskablePPO, options: argparse.Namespace) -> Path:
         if hasattr(module, "weight")
     ]
     header = PolicyHeader.of(
-        open_game(options.task),
+        game,
         AgentRole.Attacker,
         "ppo",
-        options.task,
+        Path(options.task).stem,
         has_others=options.defender is not None,
-        training={"timesteps": model.num_timesteps, "seed": options.seed},
+        training={
+            "timesteps": model.num_timesteps,
+            "seed": options.seed,
+            "opponent": options.defender,
+            "global_defender": game.spec.task.detection is not None,
+        },
     )
     path: Path = options.out / "policy.npz"
     save_policy(NetworkPolicy(header, layers), path)
     return path
 
 
-def evaluate(model: MaskablePPO, options: argparse.Namespace) -> float:
+def evaluate(model: MaskablePPO, game: Game, options: argparse.Namespace) -> float:
     """The share of some episodes that the policy wins, their seeds not seen before."""
     episodes = EVALUATION_EPISODES
-    env = NetSecGameVectorEnv(episodes, options.task, defender=options.defender)
+    env = NetSecGameVectorEnv(episodes, game, defender=options.defender)
     observations, infos = env.reset(seed=1_000_000 + options.seed)
     won, over = np.zeros(episodes, np.bool_), np.zeros(episodes, np.bool_)
     while not over.all():
@@ -184,8 +192,10 @@ def evaluate(model: MaskablePPO, options: argparse.Namespace) -> float:
 
 def train(options: argparse.Namespace) -> None:
     """Learn, and write checkpoints and the policy."""
+    variant = TaskVariant.find(options.task, global_defender=options.global_defender)
+    game = open_game(variant.load())
     options.out.mkdir(parents=True, exist_ok=True)
-    env = make_envs(options)
+    env = make_envs(options, game)
     checkpoints = sorted((options.out / "checkpoints").glob("ppo_*.zip"), key=steps_of)
     if options.resume and checkpoints:
         print(f"going on from {checkpoints[-1]}")
@@ -210,8 +220,8 @@ def train(options: argparse.Namespace) -> None:
             progress_bar=not options.quiet,
         )
     model.save(options.out / "checkpoints" / f"ppo_{model.num_timesteps}_steps.zip")
-    path = export(model, options)
-    share = evaluate(model, options)
+    path = export(model, game, options)
+    share = evaluate(model, game, options)
     print(
         f"{model.num_timesteps:,} steps; won {share:.1%} of {EVALUATION_EPISODES} episodes;"
         f" the policy is {path}"
@@ -231,6 +241,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--task", default="two_networks_small", help="task file, or a shipped one")
     parser.add_argument("--defender", choices=["random", "scripted"], help="who plays against it")
+    parser.add_argument(
+        "--global-defender",
+        action=argparse.BooleanOptionalAction,
+        help="whether it watches the attacker; as the task says if you say nothing",
+    )
     parser.add_argument("--timesteps", type=int, default=400_000, help="steps to learn from")
     parser.add_argument("--num-envs", type=int, default=64, help="games at once")
     parser.add_argument("--seed", type=int, default=1, help="of everything random")

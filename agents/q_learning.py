@@ -2,7 +2,7 @@
 
 Values begin at 0, which is more than a step is worth, so that everything is tried. An episode is
 learned from its end to its beginning: what a win is worth reaches its first step at once. The
-result, `q_table.npz`, is a saved policy that `agents/play_policy.py` plays over TCP, and at the
+result, `policy.npz`, is a saved policy that `agents/play_policy.py` plays over TCP, and at the
 same time the checkpoint that `--resume` goes on from.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from argparse import BooleanOptionalAction
 from collections import deque
 from contextlib import closing
 from importlib import import_module
@@ -24,6 +25,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from netsecgame import AgentRole
 from netsecgame.envs import NetSecGameEnv
+from netsecgame.envs.evaluation import TaskVariant
 from netsecgame.envs.policies import PolicyHeader, TablePolicy, load_policy, save_policy, state_key
 from netsecgame.errors import NetSecGameError, PolicyError
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from netsecgame.envs.policies.table import Row as SavedRow
 
-FILE_NAME = "q_table.npz"
+FILE_NAME = "policy.npz"
 
 #: Episodes that a point of the curve is about.
 RECENT_EPISODES = 100
@@ -249,8 +251,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         options.out.mkdir(parents=True, exist_ok=True)
         began = perf_counter()
-        env = _make_env(options)
-        policy = _train(options, env, path)
+        variant = TaskVariant.find(options.task, global_defender=options.global_defender)
+        env = _make_env(options, variant)
+        policy = _train(options, variant, env, path)
         seconds = perf_counter() - began
         outcomes = evaluate(policy, env, options.seed, options.episodes)
     except (NetSecGameError, OSError) as error:
@@ -270,16 +273,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _train(options: argparse.Namespace, env: NetSecGameEnv, path: Path) -> TablePolicy:
+def _train(
+    options: argparse.Namespace, variant: TaskVariant, env: NetSecGameEnv, path: Path
+) -> TablePolicy:
     """Train, with a bar; the file is written now and then, and at the end, however that comes."""
     settings = Settings(*(getattr(options, name) for name in Settings._fields))
     header = PolicyHeader.of(
         env.game,
         env.role,
         "q_learning",
-        Path(options.task).stem,
+        variant.name,
         has_others=options.opponent is not None or env.role is not AgentRole.Attacker,
-        training={"opponent": options.opponent, **settings._asdict()},
+        training={
+            "opponent": options.opponent,
+            "global_defender": env.game.spec.task.detection is not None,
+            **settings._asdict(),
+        },
     )
     learner = QLearner(env, settings, options.timesteps)
     if options.resume and path.exists():
@@ -305,7 +314,7 @@ def _train(options: argparse.Namespace, env: NetSecGameEnv, path: Path) -> Table
 
 
 def _export(learner: QLearner, header: PolicyHeader) -> TablePolicy:
-    progress = {"steps": learner.steps, "episodes": learner.episodes}
+    progress = {"timesteps": learner.steps, "episodes": learner.episodes}
     training = {**header.training, **progress}
     return TablePolicy(replace(header, training=training), learner.table())
 
@@ -314,7 +323,7 @@ def _restore(learner: QLearner, path: Path, header: PolicyHeader) -> None:
     """Let a learner go on from a file; PolicyError if that was not trained as it is now."""
     policy = load_policy(path)
     training = dict(policy.header.training)
-    learner.steps, learner.episodes = training.pop("steps", 0), training.pop("episodes", 0)
+    learner.steps, learner.episodes = training.pop("timesteps", 0), training.pop("episodes", 0)
     if not isinstance(policy, TablePolicy) or replace(policy.header, training=training) != header:
         raise PolicyError("was trained on something else, or in another way", source=str(path))
     learner.saved = dict(policy.table)
@@ -334,11 +343,11 @@ def _make_bar(options: argparse.Namespace) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), disable=options.quiet)
 
 
-def _make_env(options: argparse.Namespace) -> NetSecGameEnv:
+def _make_env(options: argparse.Namespace, variant: TaskVariant) -> NetSecGameEnv:
     if options.opponent is None:
-        return NetSecGameEnv(options.task, options.role)
+        return NetSecGameEnv(variant.load(), options.role)
     side = "defender" if options.role == AgentRole.Attacker else "attacker"
-    return NetSecGameEnv(options.task, options.role, **{side: options.opponent})
+    return NetSecGameEnv(variant.load(), options.role, **{side: options.opponent})
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -351,6 +360,7 @@ def _make_parser() -> argparse.ArgumentParser:
     add("--task", default="two_networks_small", help="task file, or the name of a shipped task")
     add("--role", default="Attacker", help="Attacker or Defender")
     add("--opponent", help="who plays the other side: a name such as scripted, or an .npz file")
+    add("--global-defender", action=BooleanOptionalAction, help="whether it watches the attacker")
     add("--timesteps", type=_positive, default=300_000, help="steps to learn from")
     add("--seed", type=int, default=defaults.seed, help="of everything random")
     add("--out", type=Path, default=Path("q_learning"), help="where everything goes")

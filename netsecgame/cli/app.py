@@ -289,7 +289,7 @@ def bench_table(
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=DIR", help="One more column: saved policies, DIR/TASK.npz for each task."
+            metavar="NAME=DIR", help="One more column: saved policies, DIR/TASK/policy.npz."
         ),
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many to play for each seed.")] = 200,

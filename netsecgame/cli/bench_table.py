@@ -18,6 +18,7 @@ from netsecgame.envs.evaluation.agents import ATTACKERS, check_name, is_policy
 from netsecgame.envs.evaluation.bench import Column, find_shipped_tasks, run_bench
 from netsecgame.envs.evaluation.bench_page import make_page
 from netsecgame.envs.evaluation.workers import WorkerLostError
+from netsecgame.envs.policies import load_policy
 from netsecgame.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def parse_columns(agents: str, policies: Sequence[str]) -> list[Column]:
     return columns
 
 
-_EXAMPLE = "two_networks_small.npz"
+_EXAMPLE = "two_networks_small/policy.npz"
 
 
 def make_table(
@@ -104,19 +105,33 @@ def make_table(
     command = ["netsecgame", "bench-table", "--episodes", str(episodes), "--seeds", str(seeds)]
     names = [column.agent for column in columns if isinstance(column.agent, str)]
     command += ["--agents", ",".join(names)]
-    for column in columns:
-        if isinstance(column.agent, Path):
-            command += ["--policy", f"{column.title}={column.agent}"]
+    learned = [column for column in columns if isinstance(column.agent, Path)]
+    for column in learned:
+        command += ["--policy", f"{column.title}={column.agent}"]
     about = [
         ("by", f"`{shlex.join(command)}`"),
         ("on", datetime.now(UTC).date().isoformat()),
         ("from", f"netsecgame {__version__}{_describe_commit()}, Python {python_version()}"),
         ("of", f"{seeds} x {episodes} episodes for each figure"),
+        *((f"{column.title} learned from", _describe_training(column)) for column in learned),
     ]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(make_page(bench, about), encoding="utf-8")
     console.print(f"{page} is written.")
     return EXIT_OK
+
+
+def _describe_training(column: Column) -> str:
+    """How long the policies of a column were trained."""
+    tasks = [task.stem for task in find_shipped_tasks()]
+    agents = {column.agent_for(t, global_defender=each) for t in tasks for each in (False, True)}
+    headers = [load_policy(agent).header for agent in agents if agent]
+    steps = [header.training.get("timesteps") for header in headers]
+    known = [count for count in steps if isinstance(count, int)]
+    if len(known) < len(steps):
+        return "its files do not say"
+    least, most = min(known), max(known)
+    return f"{least:,} to {most:,} steps of a task" if least < most else f"{most:,} steps of a task"
 
 
 def _describe_commit() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from netsecgame.envs.evaluation.plan import Plan, TaskVariant
@@ -14,13 +15,13 @@ from netsecgame.game.task_files import TASKS_DIRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from netsecgame.envs.evaluation.run import Progress
     from netsecgame.envs.evaluation.summary import Summary
     from netsecgame.envs.evaluation.workers import ChunkPlayers
 
 _DIGITS = 12
+_WATCHED = "global_defender"
 
 
 class Column(NamedTuple):
@@ -28,18 +29,26 @@ class Column(NamedTuple):
 
     Attributes:
         title: What people call it.
-        agent: Its name, or the folder of its policies: one file for each task.
+        agent: Its name, or the folder of its policies. In it, each task has a folder as learners
+            leave it: `TASK/policy.npz`, and `TASK/global_defender/policy.npz` if there is another
+            that was trained with the global defender.
     """
 
     title: str
     agent: str | Path
 
-    def agent_for(self, task: str) -> str | None:
+    def agent_for(self, task: str, *, global_defender: bool = False) -> str | None:
         """Who plays a task; None if there is no policy for it."""
         if isinstance(self.agent, str):
             return self.agent
-        path = self.agent / f"{task}{POLICY_SUFFIX}"
-        return str(path) if path.is_file() else None
+        own = self.file_for(task, global_defender=global_defender)
+        paths = (own, self.file_for(task, global_defender=False))
+        return next((str(path) for path in paths if path.is_file()), None)
+
+    def file_for(self, task: str, *, global_defender: bool) -> Path:
+        """Where its policy for a task is, if it has one of its own."""
+        folder = Path(self.agent) / task
+        return (folder / _WATCHED if global_defender else folder) / f"policy{POLICY_SUFFIX}"
 
 
 class Row(NamedTuple):
@@ -100,7 +109,8 @@ def run_bench(
     ]
     plans: list[Plan | None] = []
     for place in places:
-        agents = [column.agent_for(place.name) for column in columns]
+        watched = bool(place.global_defender)
+        agents = [column.agent_for(place.name, global_defender=watched) for column in columns]
         plans += [
             Plan(place, agent, episodes=episodes, seeds=seeds) if agent else None
             for agent in agents

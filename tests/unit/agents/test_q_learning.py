@@ -120,7 +120,7 @@ def test_main_trains_until_it_wins(tmp_path: Path, capsys: pytest.CaptureFixture
     assert isinstance(policy, TablePolicy)
     assert policy.role is AgentRole.Attacker
     assert policy.header.task == SMALL
-    assert policy.header.training["steps"] >= 25_000
+    assert policy.header.training["timesteps"] >= 25_000
     assert f"{policy.num_states:,} states" in out
 
 
@@ -149,7 +149,7 @@ def test_main_resumed_training_ends_as_one_without_a_break(
     monkeypatch.setattr(QLearner, "play_episode", be_stopped)
     assert train(tmp_path / "broken", *options) == 130
     assert "--resume goes on" in capsys.readouterr().err
-    assert 1_700 < load_policy(tmp_path / "broken" / FILE_NAME).header.training["steps"] < 1_800
+    assert 1_700 < load_policy(tmp_path / "broken" / FILE_NAME).header.training["timesteps"] < 1_800
     monkeypatch.undo()
     assert train(tmp_path / "broken", *options) == 0
 
@@ -165,7 +165,7 @@ def test_main_checkpoint_is_there_before_the_end(
 
     def note(policy: TablePolicy, path: Path) -> None:
         save_policy(policy, path)
-        written.append(load_policy(path).header.training["steps"])
+        written.append(load_policy(path).header.training["timesteps"])
 
     monkeypatch.setattr(q_learning, "save_policy", note)
     train(tmp_path, "--task", SMALL, "--timesteps", "1000", "--checkpoint-every", "400")

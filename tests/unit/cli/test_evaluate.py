@@ -14,7 +14,10 @@ from netsecgame.cli import evaluate as command
 from netsecgame.cli import main
 from netsecgame.cli.evaluate import ProgressLine
 from netsecgame.cli.stopping import STOP_SIGNALS, Stopped, stop_signals_raised
+from netsecgame.envs import open_game
 from netsecgame.envs.evaluation import Progress
+from netsecgame.envs.policies import PolicyHeader, TablePolicy, save_policy
+from netsecgame.game_components import AgentRole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,3 +291,27 @@ def test_evaluate_stopped_in_mid_run_goes_on_later(
     _evaluate(run, "--episodes", "50", "--seeds", "2", out="whole")
     for file in ("summary.json", "episodes/seed_0.jsonl", "episodes/seed_1.jsonl"):
         assert (tmp_path / "out" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_bench_table_shows_what_policies_do_and_how_long_they_learned(
+    run: Run, tmp_path: Path
+) -> None:
+    header = PolicyHeader.of(
+        open_game("two_networks_small"),
+        AgentRole.Attacker,
+        "blank",
+        "two_networks_small",
+        training={"timesteps": 1_234},
+    )
+    (tmp_path / "learned" / "two_networks_small").mkdir(parents=True)
+    save_policy(TablePolicy(header, {}), tmp_path / "learned/two_networks_small/policy.npz")
+    options = "--episodes 2 --seeds 1 --agents random --policy Q=learned --out page.md --jobs 1"
+    status, _, errors = run("bench-table", *options.split())
+
+    assert (status, errors) == (0, "")
+    page = (tmp_path / "page.md").read_text()
+    assert "| Q learned from | 1,234 steps of a task |" in page
+    assert "| task | global defender | random | Q |" in page
+    row = next(line for line in page.splitlines() if line.startswith("| two_networks_small | yes"))
+    assert row.endswith("0.0 % (0.0 to 65.8) |")
+    assert "| one_network | no | 0.0 % (0.0 to 65.8) | - |" in page

@@ -73,8 +73,27 @@ def test_run_bench_column_of_policies_has_cells_where_it_has_files(
         rows = run_bench(columns, cache, workers, tasks=TWO[:1], episodes=10, seeds=2).rows
 
     assert [row.cells for row in rows] == [[row.cells[0], None] for row in bench.rows[:2]]
-    (tmp_path / "two_networks_small.npz").touch()
-    assert columns[1].agent_for("two_networks_small") == str(tmp_path / "two_networks_small.npz")
+
+
+def test_column_of_policies_prefers_the_one_trained_with_the_global_defender(
+    tmp_path: Path,
+) -> None:
+    column = Column("learned", tmp_path)
+    alone = tmp_path / "two_networks_small" / "policy.npz"
+    watched = alone.parent / "global_defender" / "policy.npz"
+    watched.parent.mkdir(parents=True)
+
+    def agents() -> list[str | None]:
+        both = (False, True)
+        return [column.agent_for("two_networks_small", global_defender=each) for each in both]
+
+    assert agents() == [None, None]
+    watched.touch()
+    assert agents() == [None, str(watched)]
+    alone.touch()
+    assert agents() == [str(alone), str(watched)]
+    watched.unlink()
+    assert agents() == [str(alone), str(alone)]
 
 
 def test_make_page_has_every_figure(bench: Bench) -> None:
