@@ -61,7 +61,7 @@ test: $(VENV)/dev.done
 # The environments are tested with either version of Gymnasium, RLlib's and the newest.
 test-train: $(TRAIN_VENV)/done $(RLLIB_VENV)/done
 	$(TRAIN_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/train
-	$(RLLIB_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/unit/envs tests/conformance
+	$(RLLIB_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/conformance tests/unit/envs/test_single_env.py tests/unit/envs/test_vector_env.py
 	$(RLLIB_VENV)/bin/python -m pytest tests/train
 
 results: $(TRAIN_VENV)/done

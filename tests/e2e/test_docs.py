@@ -97,6 +97,8 @@ def test_docs_every_kind_of_example_is_covered_here() -> None:
         ("batched_world.md", "python"),
         ("environments.md", "python"),
         ("environments.md", "text"),
+        ("cluster.md", "sh"),
+        ("cluster.md", "python"),
         ("evaluating.md", "sh"),
         ("evaluating.md", "python"),
         ("multi_agent.md", "python"),

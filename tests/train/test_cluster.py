@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TASK = TaskVariant.find("two_networks_small")
+ROOT = Path(__file__).resolve().parents[2]
 NETSECGAME = Path(sys.executable).with_name("netsecgame")
 
 pytestmark = [
@@ -177,3 +181,55 @@ def test_open_cluster_nobody_there_says_so_at_once() -> None:
         open_cluster("x"),
     ):
         pass
+
+
+@pytest.fixture
+def page() -> list[str]:
+    """What the page on clusters shows: commands, and a program."""
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    return [text.split(f"```{kind}\n")[1].split("```")[0] for kind in ("sh", "python")]
+
+
+def test_cluster_page_commands_start_a_cluster_and_play_there(
+    page: list[str], tmp_path: Path
+) -> None:
+    install, start, evaluation = map(shlex.split, page[0].splitlines())
+    assert install == ["pip", "install", ".[cluster]"]
+    start[start.index("--port") + 1] = "0"
+    with TemporaryDirectory(prefix="ray") as own:  # the names of Ray's sockets have to be short
+        environment = {**os.environ, "RAY_TMPDIR": own}
+        ray_program = NETSECGAME.with_name("ray")
+        head = subprocess.Popen(
+            [ray_program, *start[1:], "--num-cpus", "1", "--block"],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with head:
+            try:
+                assert head.stdout is not None
+                while "Ray runtime started" not in head.stdout.readline():
+                    assert head.poll() is None
+                done = subprocess.run(
+                    [NETSECGAME, *evaluation[1:]],
+                    env=environment,
+                    cwd=tmp_path,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+            finally:
+                head.terminate()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1,000 of 1,000 episodes" in done.stdout
+    assert (tmp_path / "results" / "cluster" / "summary.md").is_file()
+
+
+def test_cluster_page_program_starts_a_ray_of_its_own(page: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", page[1]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "scripted against nobody on two_networks_small Estimate(value=1.0" in done.stdout

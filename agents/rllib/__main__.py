@@ -1,0 +1,11 @@
+"""For `python agents/rllib`, from any folder, and `python -m agents.rllib`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from agents.rllib.command_line import main  # noqa: E402 - found by the path above
+
+if __name__ == "__main__":
+    sys.exit(main())
