@@ -11,13 +11,28 @@ NetSecGameError
 │   │   └── MessageTooDeepError
 │   ├── BadRequestError               one message is wrong; the connection goes on
 │   └── BadReplyError                 a server's reply cannot be understood
-└── GameError                         a call that the rules do not allow
-    ├── NotRegisteredError
-    ├── AlreadyRegisteredError
-    ├── RoleNotAvailableError
-    ├── EpisodeOverError
-    ├── UnknownActionError (IndexError)
-    └── ActionTextError (ValueError)
+├── GameError                         a call that the rules do not allow
+│   ├── NotRegisteredError
+│   ├── AlreadyRegisteredError
+│   ├── RoleNotAvailableError
+│   ├── EpisodeOverError
+│   ├── UnknownActionError (IndexError)
+│   └── ActionTextError (ValueError)
+└── RemoteError                       an environment on another machine
+    ├── RemoteConfigError (ValueError)    what was asked for cannot be served
+    ├── PortInUseError (OSError)
+    ├── ConnectError                      no connection; says why
+    │   └── TlsError
+    ├── RemoteTimeoutError (TimeoutError)
+    ├── EnvironmentRaisedError            the environment's own code raised
+    ├── EnvironmentDiedError              its process is gone
+    ├── InvalidActionError (ValueError)
+    ├── NotAllowedError
+    ├── EntrypointError                   no such file or function, or its import failed
+    ├── ServerFullError
+    ├── ServerDrainingError
+    ├── UnsupportedByServerError          the other side knows no such thing
+    └── ProtocolViolationError            the other side broke the wire protocol
 
 What happens *in* the game (a failed exploit, a detection) is a value, never an exception.
 """
@@ -208,3 +223,122 @@ class ActionTextError(GameError, ValueError):
         self.nearest = nearest
         hint = "" if nearest is None else f"; the nearest legal action is {nearest}"
         super().__init__(f"action {text!r}: {reason}{hint}")
+
+
+class RemoteError(NetSecGameError):
+    """Something about an environment on another machine."""
+
+
+class RemoteConfigError(RemoteError, ValueError):
+    """What was asked for cannot be served: options, arguments of an environment, certificates."""
+
+
+class PortInUseError(RemoteError, OSError):
+    """Another program listens there.
+
+    Attributes:
+        address: Where, as ``host:port``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(f"{address} is in use by another program; port 0 takes a free one")
+
+
+class ConnectError(RemoteError):
+    """There is no connection.
+
+    Attributes:
+        reason: One word for programs: ``refused``, ``unknown_host``, ``timeout``, ``lost`` or one
+            of TLS.
+        address: Of the server, as ``host:port``.
+    """
+
+    def __init__(self, reason: str, text: str = "", address: str = "") -> None:
+        self.reason = reason
+        self.address = address
+        place = f"{address}: " if address else ""
+        super().__init__(f"{place}{reason}{': ' if text else ''}{text}")
+
+
+class TlsError(ConnectError):
+    """The two sides do not agree on TLS, or one does not trust the other's certificate.
+
+    Its reasons are ``untrusted_ca``, ``name_mismatch``, ``expired``,
+    ``client_certificate_required``, ``client_certificate_rejected``, ``server_speaks_tls``,
+    ``server_speaks_plaintext`` and, for everything else, ``handshake_failed``.
+    """
+
+
+class RemoteTimeoutError(RemoteError, TimeoutError):
+    """The other side did not answer in time.
+
+    Attributes:
+        phase: During what: ``connect``, ``create``, ``reset``, ``step``, ``render`` or ``close``.
+    """
+
+    def __init__(self, phase: str, text: str) -> None:
+        self.phase = phase
+        super().__init__(text)
+
+
+class EnvironmentRaisedError(RemoteError):
+    """The environment's own code raised.
+
+    Attributes:
+        type_name: Of the exception.
+        message: Its text.
+        traceback: Where, if the server tells that.
+        phase: During what: ``constructor``, ``reset``, ``step``, ``render`` or ``close``.
+    """
+
+    def __init__(
+        self, type_name: str, message: str, traceback: str | None = None, phase: str = ""
+    ) -> None:
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+        self.phase = phase
+        where = f" in its {phase}" if phase else ""
+        details = f"\n{traceback}" if traceback else ""
+        super().__init__(f"the environment raised{where}: {type_name}: {message}{details}")
+
+
+class EnvironmentDiedError(RemoteError):
+    """The process of the environment is gone.
+
+    Attributes:
+        exit_code: As `subprocess` has it, negative for a signal; None if nobody knows.
+    """
+
+    def __init__(self, exit_code: int | None, text: str = "") -> None:
+        self.exit_code = exit_code
+        super().__init__(text or f"the process of the environment is gone (exit code {exit_code})")
+
+
+class InvalidActionError(RemoteError, ValueError):
+    """An action outside its space."""
+
+
+class NotAllowedError(RemoteError):
+    """The server does not allow that to this client."""
+
+
+class EntrypointError(RemoteError):
+    """The file or function of an entrypoint is not there, or its import failed."""
+
+
+class ServerFullError(RemoteError):
+    """The server has as many environments as it may have."""
+
+
+class ServerDrainingError(RemoteError):
+    """The server is shutting down."""
+
+
+class UnsupportedByServerError(RemoteError):
+    """The other side knows no such thing: another kind of server, or a space it cannot show."""
+
+
+class ProtocolViolationError(RemoteError):
+    """The other side broke the wire protocol."""

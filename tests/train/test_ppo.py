@@ -11,7 +11,7 @@ from stable_baselines3.common.env_checker import check_env
 import netsecgame.envs
 from agents.ppo import GameVecEnv, main
 from netsecgame.envs import NetSecGameVectorEnv
-from netsecgame.envs.policies import load_policy
+from netsecgame.envs.policies import NetworkPolicy, Selection, load_policy
 from netsecgame.envs.registration import TASK_IDS
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def test_main_learns_to_win(trained: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_exported_policy_plays_what_the_learner_would(trained: Path) -> None:
     policy = load_policy(trained / "policy.npz")
+    assert isinstance(policy, NetworkPolicy)
+    policy.selection = Selection.ARGMAX
     last = max((trained / "checkpoints").glob("*.zip"), key=lambda path: path.stat().st_mtime_ns)
     model: Any = MaskablePPO.load(last)
     env = NetSecGameVectorEnv(8, "two_networks_tiny")

@@ -2,7 +2,7 @@
 
 from netsecgame.envs.policies.file import load_policy, save_policy
 from netsecgame.envs.policies.header import PolicyHeader
-from netsecgame.envs.policies.network import NetworkPolicy
+from netsecgame.envs.policies.network import NetworkPolicy, Selection
 from netsecgame.envs.policies.player import PolicyPlayer
 from netsecgame.envs.policies.saved import SavedPolicy
 from netsecgame.envs.policies.table import TablePolicy, state_key
@@ -12,6 +12,7 @@ __all__ = [
     "PolicyHeader",
     "PolicyPlayer",
     "SavedPolicy",
+    "Selection",
     "TablePolicy",
     "load_policy",
     "save_policy",
