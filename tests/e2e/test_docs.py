@@ -287,10 +287,11 @@ def test_training_page_examples_step_as_they_say() -> None:
     }
 
 
-def test_training_page_commands_are_five() -> None:
+def test_training_commands_are_five_and_the_readme_has_them_too() -> None:
     # They are run by tests/train, where there is torch.
-    (commands,) = only("training.md", "sh")
+    commands, *_ = only("training.md", "sh")
     assert len(commands.splitlines()) == 5
+    assert commands in only("README.md", "sh")
 
 
 def test_evaluating_page_commands_and_program_leave_results(tmp_path: Path) -> None:
