@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -47,6 +47,20 @@ class Defenders(StrEnum):
     none = "none"
 
 
+#: Where episodes are played: see `Place`.
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
+]
+RayAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Play on a Ray cluster: HOST:PORT of its head, or auto.",
+        show_default="no cluster",
+    ),
+]
+
 app = typer.Typer(
     name="netsecgame",
     help="A network-security game that agents of many kinds play over TCP.",
@@ -60,8 +74,6 @@ app = typer.Typer(
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 MAX_PORT = 65_535
-
-_RAY_HELP = "Play on a Ray cluster: HOST:PORT of its head, or auto."
 
 _TASK_HELP = "Task file, or the name of one in ./task_configs."
 
@@ -254,14 +266,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         int | None,
         typer.Option(min=1, help="Of the attacker in an episode.", show_default="the task's"),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
-    ] = None,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help=_RAY_HELP, show_default="no cluster"),
-    ] = None,
+    jobs: Jobs = None,
+    ray_address: RayAddress = None,
 ) -> int:
     """Measure how well an attacker does: win rate, return and more, with 95 % intervals.
 
@@ -297,14 +303,8 @@ def bench_table(
     cache: Annotated[
         str, typer.Option(metavar="DIR", help="Keeps what was played, to go on after a stop.")
     ] = "logs/bench_table",
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="How many processes play.", show_default="one a processor"),
-    ] = None,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help=_RAY_HELP, show_default="no cluster"),
-    ] = None,
+    jobs: Jobs = None,
+    ray_address: RayAddress = None,
 ) -> int:
     """Play all shipped tasks, with and without the global defender, and write a page of results."""
     from pathlib import Path

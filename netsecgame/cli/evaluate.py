@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from netsecgame.cli.console import CommandConsole
+from netsecgame.cli.console import PLAIN_LINES, CommandConsole, LiveLine
 from netsecgame.cli.stopping import Stopped, stop_signals_raised
 from netsecgame.envs.evaluation import evaluate
 from netsecgame.envs.evaluation.workers import WorkerLostError, Workers
@@ -18,7 +18,6 @@ from netsecgame.envs.evaluation.workers import WorkerLostError, Workers
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
     from rich.console import Console
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from netsecgame.envs.evaluation.workers import ChunkPlayers
 
 EXIT_OK, EXIT_FAILED = 0, 1
-
-#: About so many lines tell of the progress where there is no terminal to draw on.
-_PLAIN_LINES = 10
 
 
 def run_evaluation(plan: Plan, folder: Path, place: Place) -> int:
@@ -100,38 +96,22 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(f"{settings['seeds']} x {settings['episodes']} episodes: {ends}")
 
 
-class ProgressLine:
+class ProgressLine(LiveLine):
     """How far an evaluation is: a live bar, or some plain lines where there is no terminal.
 
     Use it as a context manager around the evaluation. Its text is what was shown last.
     """
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._played, self._total = 0, 0
-        self._next_line = 0
-        self._progress = Progress(
+        super().__init__(
+            console,
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} episodes"),
-            BarColumn(bar_width=20),
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
-        self._bar = self._progress.add_task("", total=None, visible=False)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
+        self._played, self._total = 0, 0
+        self._next_line = 0
+        self._bar = self.progress.add_task("", total=None, visible=False)
 
     def show_wins(self, progress: evaluation.Progress) -> None:
         """Show how far an evaluation is, and how it stands."""
@@ -141,12 +121,12 @@ class ProgressLine:
     def show(self, total: int, played: int, text: str) -> None:
         """Show how many episodes have been played, and a text."""
         self._played, self._total = played, total
-        self._progress.update(
+        self.progress.update(
             self._bar, total=total, completed=played, description=text, visible=True
         )
-        if not self._console.is_terminal and (played >= self._next_line or played == total):
-            self._next_line = played + max(1, total // _PLAIN_LINES)
-            self._console.print(f"{self}  {text}".rstrip())
+        if not self.console.is_terminal and (played >= self._next_line or played == total):
+            self._next_line = played + max(1, total // PLAIN_LINES)
+            self.console.print(f"{self}  {text}".rstrip())
 
     def __str__(self) -> str:
         return f"{self._played:,} of {self._total:,} episodes"

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich import box
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import TextColumn
 from rich.table import Table
 
+from netsecgame.cli.console import PLAIN_LINES, LiveLine
 from netsecgame.game_components import AgentRole, AgentStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from rich.console import Console
 
     from netsecgame.agents.episodic_agent import EpisodeReport
     from netsecgame.cli.line_up import Seat
-
-#: About so many lines tell of the match where there is no terminal to draw on.
-_PLAIN_LINES = 10
 
 
 @dataclass
@@ -71,39 +68,23 @@ class Tally:
         return self.steps / self.seconds if self.seconds else 0
 
 
-class Scoreboard:
+class Scoreboard(LiveLine):
     """A match as people see it: a live line, or some plain ones, and a table at the end.
 
     Use it as a context manager around the match.
     """
 
     def __init__(self, console: Console, seats: Iterable[Seat], episodes: int) -> None:
-        self._console = console
+        super().__init__(
+            console,
+            TextColumn("episode {task.completed}/{task.total}"),
+            TextColumn("{task.description}"),
+        )
         self._episodes = episodes
         self._tallies = {seat: Tally() for seat in seats}
         self._attackers = Tally()
         self._next_line = 1
-        self._progress = Progress(
-            TextColumn("episode {task.completed}/{task.total}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._line = self._progress.add_task(self._describe(), total=episodes)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
+        self._line = self.progress.add_task(self._describe(), total=episodes)
 
     def add(self, seat: Seat, report: EpisodeReport) -> None:
         """Count an episode of an agent, and show how the match stands."""
@@ -112,10 +93,10 @@ class Scoreboard:
             return
         self._attackers.add(report)
         played = self.episodes_played
-        self._progress.update(self._line, completed=played, description=self._describe())
-        if not self._console.is_terminal and played >= self._next_line:
-            self._next_line = played + max(1, self._episodes // _PLAIN_LINES)
-            self._console.print(f"episode {played}/{self._episodes}  {self._describe()}")
+        self.progress.update(self._line, completed=played, description=self._describe())
+        if not self.console.is_terminal and played >= self._next_line:
+            self._next_line = played + max(1, self._episodes // PLAIN_LINES)
+            self.console.print(f"episode {played}/{self._episodes}  {self._describe()}")
 
     @property
     def episodes_played(self) -> int:
@@ -146,7 +127,7 @@ class Scoreboard:
                 f"{tally.mean_steps:.1f}",
                 f"{tally.steps_per_s:,.0f}",
             )
-        self._console.print(table)
+        self.console.print(table)
 
     def _describe(self) -> str:
         attackers, steps = self._attackers, sum(t.steps for t in self._tallies.values())
