@@ -240,7 +240,7 @@ def test_progress_line_on_a_terminal_draws_a_bar(capsys: pytest.CaptureFixture[s
     console = Console(force_terminal=True, width=80)
     with ProgressLine(console) as line:
         line.show_wins(Progress(1_000, 250, 50))
-        line._progress.refresh()
+        line.progress.refresh()
 
     output = capsys.readouterr().out
     assert "250/1,000 episodes" in output
