@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where `agents` is
 
-from agents.rllib.command_line import main  # noqa: E402 - found by the path above
+from agents.rllib.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -27,19 +27,20 @@ EVALUATION_EPISODES = 200
 
 def train(options: argparse.Namespace) -> None:
     """Learn, and write checkpoints and the policies."""
-    headers = make_headers(options)  # what is wrong with the task is told before Ray is started
+    training = Training(options, make_headers(options))  # what is wrong is told before Ray starts
     with open_cluster(options.ray_address):
         _check_processors(options.num_env_runners)
-        training = Training(options, headers)
+        training.begin()
         training.learn()
         paths = training.export()
         counts = f"{training.algorithm.rounds:,} rounds in {training.count_episodes():,} episodes"
         training.algorithm.stop()
         share = evaluate_policies(options, paths)
     against = "the exported defender" if "defender" in paths else "nobody"
+    files = " and ".join(map(str, paths.values()))
     print(
-        f"{counts}; against {against}, the exported attacker won {share:.1%} of"
-        f" {EVALUATION_EPISODES} episodes; the policies are {' and '.join(map(str, paths.values()))}"
+        f"{counts}; the exported attacker won {share:.1%} of {EVALUATION_EPISODES} episodes against"
+        f" {against}; the policies are {files}"
     )
 
 

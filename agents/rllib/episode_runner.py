@@ -82,13 +82,12 @@ class EpisodeRunner(MultiAgentEnvRunner):
         played = [episode.to_numpy() for episode in episodes]
         return Part(numbers, self.worker_index, played, self.get_metrics())
 
-    @torch.inference_mode()
     def _choose(self, episodes: Sequence[MultiAgentEpisode]) -> list[tuple[Any, Any]]:
         """By episode: an action for each agent that has to act, and what PPO has to know of it."""
         chosen: list[tuple[Any, Any]] = [({}, {}) for _ in episodes]
         turns_of = defaultdict(list)
         for episode, answer in zip(episodes, chosen, strict=True):
-            for agent in episode.get_agents_to_act():
+            for agent in sorted(episode.get_agents_to_act()):  # a set: in any order
                 seen = episode.agent_episodes[agent].get_observations(-1)
                 turns_of[episode.module_for(agent)].append((agent, seen, answer))
         for role, turns in turns_of.items():
@@ -97,10 +96,12 @@ class EpisodeRunner(MultiAgentEnvRunner):
                 part: torch.from_numpy(np.stack([seen[part] for _, seen, _ in turns]))
                 for part in ("observation", "action_mask")
             }
-            inputs = module.forward_exploration({Columns.OBS: batch})[Columns.ACTION_DIST_INPUTS]
-            choices = module.get_exploration_action_dist_cls().from_logits(inputs)
-            numbers = choices.sample()
-            chances = choices.logp(numbers).numpy()
+            with torch.inference_mode():
+                told = module.forward_exploration({Columns.OBS: batch})
+                inputs = told[Columns.ACTION_DIST_INPUTS]
+                choices = module.get_exploration_action_dist_cls().from_logits(inputs)
+                numbers = choices.sample()
+                chances = choices.logp(numbers).numpy()
             for row, (agent, _, (actions, outputs)) in enumerate(turns):
                 actions[agent] = int(numbers[row])
                 outputs[agent] = {

@@ -17,7 +17,7 @@ HIDDEN = (128, 128)
 #: What a win is worth in the shipped tasks; the critic thinks in parts of it.
 VALUE_SCALE = 100
 
-#: Of actions that are not legal: far below all others, and yet learners may subtract it from itself.
+#: Of actions that are not legal: far below all others, but finite, as learners subtract these.
 NEVER = -1e9
 
 

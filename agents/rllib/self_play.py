@@ -82,13 +82,7 @@ class SelfPlay(PPO):
         deadline = monotonic() + PATIENCE_S
         while left:
             runners = group.healthy_env_runner_ids()
-            given = left[: len(runners)]
-            came = group.foreach_env_runner(
-                [EpisodeRunner.play] * len(given),
-                kwargs=[{"numbers": part, "weights": shared} for part in given],
-                remote_worker_ids=runners[: len(given)],
-                local_env_runner=False,
-            )
+            came = self._play_at_once(left[: len(runners)], runners, shared)
             parts += came
             done = {part.numbers for part in came}
             left = [part for part in left if part not in done]
@@ -100,6 +94,20 @@ class SelfPlay(PPO):
             else:
                 self.restore_env_runners(group)
         return sorted(parts, key=lambda part: part.numbers.start)
+
+    def _play_at_once(
+        self, parts: list[range], runners: list[int], weights: ray.ObjectRef[Any]
+    ) -> list[Part]:
+        """What comes back of some parts, of which each env runner is given one."""
+        if not parts or not runners:
+            return []
+        came: list[Part] = self.env_runner_group.foreach_env_runner(
+            [EpisodeRunner.play] * len(parts),
+            kwargs=[{"numbers": part, "weights": weights} for part in parts],
+            remote_worker_ids=runners[: len(parts)],
+            local_env_runner=False,
+        )
+        return came
 
     def _setup_logdir(self) -> None:
         # The base class leaves an empty folder at home for each training.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import shutil
 import sys
 from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ from netsecgame.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 EPISODES_FILE = "episodes.jsonl"
 SETTINGS_FILE = "settings.json"
@@ -48,8 +50,15 @@ LEARNER_CURVES = ("entropy", "policy_loss", "vf_loss", "vf_explained_var")
 
 #: What reading a damaged checkpoint raises.
 _DAMAGED = (
-    AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError
-)  # fmt: skip
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
 
 # Other machines need netsecgame, and none of its agents: what runs there is sent as a whole.
 cloudpickle.register_pickle_by_value(sys.modules[__package__ or ""])
@@ -59,11 +68,13 @@ class Training:
     """Learns, and writes down what came of it.
 
     Attributes:
-        algorithm: Who learns.
+        algorithm: Who learns, from `begin` on.
     """
 
+    algorithm: Any
+
     def __init__(self, options: argparse.Namespace, headers: Mapping[str, PolicyHeader]) -> None:
-        """Begin, or go on from the last checkpoint; needs an open cluster.
+        """Look at the folder; nothing is started or written yet.
 
         Args:
             options: As the command line has them.
@@ -78,21 +89,29 @@ class Training:
         self._checkpoints = self._out / "checkpoints"
         self._episodes = self._out / EPISODES_FILE
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT_EPISODES)
-        found = sorted(self._checkpoints.glob("[0-9]*"))
+        self._num_episodes = 0
+        self._saved_at = 0
+        self._found = max(self._checkpoints.glob("[0-9]*"), default=None)
         if self._episodes.exists() and not options.resume:
             reason = "exists; go on with --resume, or give another --out"
             raise ConfigurationError(reason, source=str(self._episodes))
-        if found:
-            self._check(found[-1])
-        self._out.mkdir(parents=True, exist_ok=True)
-        # It warns that it is not what it was years ago.
-        logging.getLogger("ray.rllib").setLevel(logging.ERROR)
-        self.algorithm: Any = make_config(options, headers).build_algo()
+        if self._found:
+            self._check(self._found)
+
+    def begin(self) -> None:
+        """Begin, or go on from the last checkpoint; needs an open cluster.
+
+        Raises:
+            ConfigurationError: If the checkpoint is damaged.
+        """
+        with _nothing_on_stderr():
+            self.algorithm = make_config(self._options, self._headers).build_algo()
         # Of each env runner that is lost it tells all it knows, and goes on.
         logging.getLogger("ray.rllib").setLevel(logging.CRITICAL)
-        if found:
-            print(f"going on from {found[-1]}")
-            self._restore(found[-1])
+        if self._found:
+            print(f"going on from {self._found}")
+            self._restore(self._found)
+        self._out.mkdir(parents=True, exist_ok=True)
         self._saved_at = self.algorithm.rounds
         self._num_episodes = self._cut()
 
@@ -107,7 +126,9 @@ class Training:
             while algorithm.rounds < options.timesteps:
                 told = self._learn_once()
                 means = self.means()
-                text = ", ".join(f"{name} {value:.2f}" for name, value in means.items())
+                won, rounds, *returns = means.values()
+                text = f"{won:.0%} won in {rounds:.0f} rounds, returns "
+                text += " / ".join(f"{value:.0f}" for value in returns)
                 bar.update(task, completed=algorithm.rounds, description=text)
                 points = {f"episodes/{name}": value for name, value in means.items()}
                 for role in self._headers:
@@ -227,8 +248,9 @@ def make_headers(options: argparse.Namespace) -> dict[str, PolicyHeader]:
     """
     game = open_game(options.task)
     counts = {AgentRole.Attacker: options.attackers, AgentRole.Defender: options.defenders}
-    if options.benign:
-        game.role_task(AgentRole.Benign)
+    for role, count in {**counts, AgentRole.Benign: options.benign}.items():
+        if count:
+            game.role_task(role)
     return {
         role.lower(): PolicyHeader.of(
             game,
@@ -262,7 +284,7 @@ def make_config(options: argparse.Namespace, headers: Mapping[str, PolicyHeader]
             delay_between_env_runner_restarts_s=1,
             env_runner_health_probe_timeout_s=1,  # others wait that long for who is lost
         )
-        .multi_agent(policies=set(headers), policy_mapping_fn=role_of)
+        .multi_agent(policies=list(headers), policy_mapping_fn=role_of)
         .rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=modules))
         .learners(num_learners=0)
         .training(
@@ -271,6 +293,8 @@ def make_config(options: argparse.Namespace, headers: Mapping[str, PolicyHeader]
             lambda_=0.95,
             num_epochs=4,
             minibatch_size=1_024,
+            # It would shuffle the roles in any order by one generator, and so each time otherwise.
+            shuffle_batch_per_epoch=False,
             entropy_coeff=0.01,
             clip_param=0.2,
             use_kl_loss=False,
@@ -280,6 +304,20 @@ def make_config(options: argparse.Namespace, headers: Mapping[str, PolicyHeader]
         )
         .debugging(seed=options.seed, log_level="ERROR")
     )
+
+
+@contextmanager
+def _nothing_on_stderr() -> Iterator[None]:
+    """Keep off the terminal what Ray says of itself: its core asks no logger. Errors are raised."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def _no_checkpoint(path: Path, error: Exception) -> ConfigurationError:
