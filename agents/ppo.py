@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sb3_contrib import MaskablePPO
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, CheckpointCallback
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from netsecgame import AgentRole
 from netsecgame.envs import NetSecGameVectorEnv, open_game
 from netsecgame.envs.evaluation import TaskVariant
 from netsecgame.envs.policies import NetworkPolicy, PolicyHeader, Selection, save_policy
-from netsecgame.errors import NetSecGameError
+from netsecgame.errors import NetSecGameError, missing_extra
+
+try:
+    from sb3_contrib import MaskablePPO
+    from stable_baselines3.common.callbacks import BaseCallback, CallbackList, CheckpointCallback
+    from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+except ImportError as error:
+    sys.exit(f"ppo: {missing_extra(error, 'train')}")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
