@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from netsecgame import __version__
+from netsecgame.cli.remote.commands import remote
+from netsecgame.cli.running import run_app
 
 if TYPE_CHECKING:
     from netsecgame.cli.evaluate import Place
@@ -70,9 +72,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-# What click raises for a wrong command line; typer has it under no name of its own.
-_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-
 MAX_PORT = 65_535
 
 _TASK_HELP = "Task file, or the name of one in ./task_configs."
@@ -80,15 +79,7 @@ _TASK_HELP = "Task file, or the name of one in ./task_configs."
 
 def run_command(arguments: list[str]) -> int:
     """Carry out a command line; returns the exit status."""
-    try:
-        status = app(arguments or ["--help"], prog_name="netsecgame", standalone_mode=False)
-    except _UsageError as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "netsecgame"
-        text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-        typer.echo(f"{command}: {text} (see {command} --help)", err=True)
-        return 2
-    return status if isinstance(status, int) else 0
+    return run_app(app, arguments or ["--help"], "netsecgame")
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -325,6 +316,8 @@ def validate(
 
     return validate_files(files)
 
+
+app.add_typer(remote, name="remote")
 
 scenarios = typer.Typer(invoke_without_command=True)
 app.add_typer(scenarios, name="scenarios")

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pettingzoo.test import (
+from pettingzoo.utils.conversions import aec_to_parallel
+
+from netsecgame.envs import env, parallel_env
+from tests.pettingzoo_checks import (
     api_test,
     max_cycles_test,
     parallel_api_test,
     render_test,
     seed_test,
 )
-from pettingzoo.utils.conversions import aec_to_parallel
-
-from netsecgame.envs import env, parallel_env
 
 #: Line-ups by name: the default, a team with a benign agent, attackers alone, and opponents.
 LINE_UPS: dict[str, dict[str, Any]] = {

@@ -105,6 +105,10 @@ def test_docs_every_kind_of_example_is_covered_here() -> None:
         ("policies.md", "sh"),
         ("policies.md", "python"),
         ("protocol.md", "json"),
+        ("remote.md", "sh"),  # run by test_remote_docs, and so is remote_peers.md
+        ("remote.md", "python"),
+        ("remote.md", "toml"),
+        ("remote_peers.md", "python"),
         ("serving.md", "sh"),
         ("serving.md", "python"),
         ("tasks.md", "sh"),

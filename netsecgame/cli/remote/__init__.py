@@ -1,0 +1,1 @@
+"""`netsecgame remote`: environments on other machines."""
