@@ -145,7 +145,7 @@ class Stream:
         self.steps, self.created_at = 0, 0.0
         try:
             answer = await self._make_host(self.admission)
-        except RemoteError as error:
+        except Exception as error:
             self._statistics.refusals[report_of(error).reason] += 1
             await self._end_world()
             raise
