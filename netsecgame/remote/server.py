@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import errno
-import logging
 import math
-import socket
 import threading
 import time
 from concurrent.futures import Future
@@ -18,11 +15,18 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from netsecgame.errors import PortInUseError, RemoteConfigError
+from netsecgame.errors import RemoteConfigError
+from netsecgame.remote.listening import (
+    add_reflection,
+    allow_files,
+    channel_options,
+    check_port,
+)
 from netsecgame.remote.metrics import MetricsServer
 from netsecgame.remote.server_credentials import read_server_credentials
 from netsecgame.remote.servicer import EnvironmentInfo, RemoteEnvironmentServicer
-from netsecgame.remote.wire_schema import POOL, SERVICE
+from netsecgame.remote.tls import join_address
+from netsecgame.remote.wire_schema import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,21 +43,12 @@ __all__ = [
     "serve",
 ]
 
-_LOG = logging.getLogger(__name__)
-
 #: How long statuses may take to reach clients when the server ends their streams.
 _LAST_WORDS_S = 1.0
 
 #: How long a wait goes on before Python looks for signals. The system gives the second of two
 #: signals to any thread, and Python runs its handler in the main thread when that wakes up.
 _SIGNAL_S = 0.2
-
-#: Sockets for each environment: of the client, and two of the environment's process.
-_SOCKETS_PER_ENVIRONMENT = 3
-_OTHER_FILES = 256
-
-#: A peer that does not answer a ping for so long is gone.
-_PING_TIMEOUT_S = 5
 
 
 def create_remote_environment_server(
@@ -142,7 +137,7 @@ class RemoteServer:
     @property
     def address(self) -> str:
         """Where it listens, as ``host:port``."""
-        return _join_address(self._host, self.port)
+        return join_address(self._host, self.port)
 
     @property
     def options(self) -> ServerOptions:
@@ -247,7 +242,7 @@ class RemoteServer:
     async def astart(self) -> None:
         """Listen, in the running event loop; see `start`."""
         self._loop = asyncio.get_running_loop()
-        _allow_files(self.options.max_environments * _SOCKETS_PER_ENVIRONMENT + _OTHER_FILES)
+        allow_files(self.options.max_environments)
         if self.options.metrics_port is not None:
             self._metrics = MetricsServer(
                 self._servicer.statistics, self._host, self.options.metrics_port
@@ -263,13 +258,13 @@ class RemoteServer:
         self._servicer.warm_up()
 
     def _bind(self) -> grpc.aio.Server:
-        address = _join_address(self._host, self._wanted_port)
-        _check_port(self._host, self._wanted_port)
-        server = grpc.aio.server(options=_channel_options(self.options))
+        address = join_address(self._host, self._wanted_port)
+        check_port(self._host, self._wanted_port)
+        server = grpc.aio.server(options=channel_options(self.options))
         server.add_generic_rpc_handlers((self._servicer,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self.options.reflection:
-            _add_reflection(server)
+            add_reflection(server)
         try:
             if self._credentials is None:
                 self._port = server.add_insecure_port(address)
@@ -312,81 +307,3 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
-
-
-def _channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
-    keepalive_ms = round(options.keepalive_s * 1_000)
-    return [
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", options.max_message_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.keepalive_time_ms", keepalive_ms),
-        ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_S * 1_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        # gRPC has pings of its own, and only one under way; a keepalive waits for that one.
-        ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_S * 1_000),
-        ("grpc.http2.max_pings_without_data", 0),
-        # Clients may ping as often as they like: it keeps routers from forgetting them.
-        ("grpc.http2.min_ping_interval_without_data_ms", 1),
-        ("grpc.http2.max_ping_strikes", 0),
-    ]
-
-
-def _add_reflection(server: grpc.aio.Server) -> None:
-    from grpc_reflection.v1alpha import reflection, reflection_pb2  # noqa: PLC0415 - an option
-
-    # Whoever asks finds the messages in one pool.
-    for each in (health_pb2, reflection_pb2):
-        POOL.AddSerializedFile(each.DESCRIPTOR.serialized_pb)
-    names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, POOL)
-
-
-def _join_address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _check_port(host: str, port: int) -> None:
-    """Make sure that nobody listens there.
-
-    gRPC is content when it gets one of a name's addresses, and says little when it gets none.
-
-    Raises:
-        PortInUseError: If somebody does.
-        RemoteConfigError: If there is no such address here.
-    """
-    address = _join_address(host, port)
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise RemoteConfigError(f"{address}: no such host ({error})") from error
-    refusals = []
-    for family, kind, _, _, place in found:
-        try:
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(place)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUseError(address) from error
-            refusals.append(error)
-    # A name may have an address of a family that this machine does without.
-    if len(refusals) == len(found):
-        why = refusals[0].strerror
-        raise RemoteConfigError(f"{address}: nobody can listen there ({why})") from refusals[0]
-
-
-def _allow_files(count: int) -> None:
-    """Let this process, and those it starts, have so many open files, if that can be had."""
-    try:
-        import resource  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= count:
-        return
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError) as error:
-        _LOG.warning("only %d files can be open at once: %s", soft, error)

@@ -110,7 +110,11 @@ def serving(*arguments: str, status: int = 0, command: list[str] | None = None) 
         finally:
             if process.poll() is None:
                 process.terminate()
-            _, error = process.communicate(timeout=60)
+            try:
+                _, error = process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
     assert (process.returncode, error) == (status, "")
 
 
@@ -230,7 +234,7 @@ def test_serve_signal_lets_clients_go_on_and_a_second_ends_at_once(number: signa
         observation, *_ = env.step(0)
         assert observation == 1
         server.process.send_signal(number)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(20) == 0
         env.close()
 
 

@@ -64,7 +64,11 @@ def serving(command: list[str]) -> Iterator[int]:
             yield int(found[1])
         finally:
             process.terminate()
-            _, error = process.communicate(timeout=60)
+            try:
+                _, error = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
     assert (process.returncode, error) == (0, "")
 
 

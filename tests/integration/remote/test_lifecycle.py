@@ -17,8 +17,7 @@ import grpc.aio
 import pytest
 
 from netsecgame.errors import PortInUseError, RemoteConfigError
-from netsecgame.remote import certs, messages
-from netsecgame.remote import server as server_module
+from netsecgame.remote import certs, listening, messages
 from netsecgame.remote.key_files import OpenKeyWarning
 from netsecgame.remote.server import (
     RemoteEnvironmentServicer,
@@ -217,7 +216,7 @@ def test_stream_dropped_in_a_step_number_is_free(
 def test_stream_client_unreachable_number_is_free(
     host: Hosting, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "_PING_TIMEOUT_S", 1)
+    monkeypatch.setattr(listening, "_PING_TIMEOUT_S", 1)
     server = host(keepalive_s=1)
     with Relay(server.port) as relay, Peer(relay.port) as peer:
         peer.play()
