@@ -8,7 +8,7 @@ TASK ?= task_configs/two_networks_defended.yaml
 EPISODES ?= 20
 SEED ?= 42
 BENCHMARKS ?= tcp_steps client_loop trajectory_resets many_agents many_games worlds batched_worlds \
-	environments scenario_size start_up
+	environments remote scenario_size start_up
 
 TRAIN_VENV := .venv-train
 RLLIB_VENV := .venv-rllib

@@ -26,10 +26,10 @@ from gymnasium.vector import SyncVectorEnv
 
 from benchmarks.servers import ROOT, running
 from netsecgame.cli.remote.benching import Player, weigh_steps
-from netsecgame.cli.remote.echo import echo
 from netsecgame.envs.single_env import NetSecGameEnv
 from netsecgame.envs.vector_env import NetSecGameVectorEnv
 from netsecgame.remote import RemoteEnvironment, RemoteVectorEnv
+from netsecgame.remote.echo import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import grpc
 import pytest
 
-from netsecgame.cli.remote.echo import echo
 from netsecgame.remote import RemoteEnvironment
+from netsecgame.remote.echo import echo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +46,13 @@ class Counter(gymnasium.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.fail("reset")
-        self.steps = 0
+        self.steps, self.seeded = 0, seed
         return np.zeros(1, np.float32), self.info
 
     def step(self, action):
         self.fail("step")
         self.steps += 1
-        reward = float(action) if self.reward is None else self.reward
+        reward = {None: float(action), "seed": self.seeded}.get(self.reward, self.reward)
         is_over = self.steps == self.length
         return np.full(1, self.steps, np.float32), reward, is_over, False, self.info
 
@@ -170,6 +170,13 @@ def test_play_with_a_seed_repeats_itself_and_with_another_does_not() -> None:
     assert first.status == 0, first.error
     assert first == again
     assert first.output.splitlines()[:3] != other.output.splitlines()[:3]
+
+
+def test_play_episodes_have_the_seed_and_those_after_it() -> None:
+    kwargs = ("--kwargs", '{"length": 1, "reward": "seed"}')
+    with serving("--entrypoint", "counter.py", "--mode", "inline", *kwargs) as server:
+        played = remote("play", "-p", str(server.port), "--episodes", "2", "--seed", "7")
+    assert re.findall(r": 1 steps, return (\d+),", played.output) == ["7", "8"]
 
 
 def test_play_where_actions_are_masked_plays_legal_ones_only() -> None:

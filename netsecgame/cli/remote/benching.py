@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from gymnasium import Env
 
 from netsecgame.cli.remote.credentials import warnings_in_one_line
-from netsecgame.cli.remote.echo import echo
 from netsecgame.remote.client import RemoteEnvironment
+from netsecgame.remote.echo import echo
 from netsecgame.remote.vector import RemoteVectorEnv
 
 if TYPE_CHECKING:

@@ -6,9 +6,6 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from netsecgame.cli.remote.credentials import warnings_in_one_line
 from netsecgame.cli.remote.playing import open_player
 from netsecgame.errors import (
@@ -18,7 +15,8 @@ from netsecgame.errors import (
     ServerDrainingError,
     UnsupportedByServerError,
 )
-from netsecgame.remote.tls import diagnose, join_address, read_client_credentials
+from netsecgame.remote.health import ask_health
+from netsecgame.remote.tls import diagnose, read_client_credentials
 from netsecgame.remote.wire_schema import SERVICE
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from netsecgame.cli.remote.credentials import Place
     from netsecgame.cli.remote.playing import Player
-    from netsecgame.remote.tls import ClientCredentials
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -37,8 +34,6 @@ _OF_SERVICE: Final = (
     ServerDrainingError,
     UnsupportedByServerError,
 )
-
-_STATUS = health_pb2.HealthCheckResponse.ServingStatus
 
 
 class Finding(NamedTuple):
@@ -83,40 +78,12 @@ def find(place: Place, timeout_s: float) -> Iterator[Finding]:
         yield Finding(layer.name, layer.error is None, found)
         if layer.error is not None:
             return
-    health = _find_health(place, credentials, timeout_s)
+    health = ask_health(place.url, place.port, credentials, timeout_s)
     if health is not None:
-        yield health
-        if not health.is_fine:
+        yield Finding("service", health.is_serving, health.text)
+        if not health.is_serving:
             return
     yield from _find_environment(place, timeout_s, has_service=health is not None)
-
-
-def _find_health(
-    place: Place, credentials: ClientCredentials | None, timeout_s: float
-) -> Finding | None:
-    """Whether there is a server of environments that takes clients; None if it does not tell."""
-    address = join_address(place.url, place.port)
-    arguments = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
-    if credentials is None:
-        channel = grpc.insecure_channel(address, arguments)
-    else:
-        channel = grpc.secure_channel(address, credentials.for_grpc(), arguments)
-    request = health_pb2.HealthCheckRequest(service=SERVICE)
-    with channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout_s)
-        except grpc.RpcError as error:
-            match error.code():
-                case grpc.StatusCode.UNIMPLEMENTED:
-                    return None
-                case grpc.StatusCode.NOT_FOUND:
-                    text = f"this gRPC server has no service {SERVICE}"
-                case code:
-                    text = f"{code.name}: {error.details()}"
-            return Finding("service", False, text)
-    name = _STATUS.Name(answer.status)
-    is_serving = answer.status == _STATUS.Value("SERVING")
-    return Finding("service", is_serving, f"{SERVICE} is {name}")
 
 
 def _find_environment(place: Place, timeout_s: float, *, has_service: bool) -> Iterator[Finding]:

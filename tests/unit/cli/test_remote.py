@@ -14,10 +14,10 @@ from netsecgame.cli import main
 from netsecgame.cli.remote import known_scripts
 from netsecgame.cli.remote.benching import Line, Sizes
 from netsecgame.cli.remote.credentials import LOOPBACK, find_place, warnings_in_one_line
-from netsecgame.cli.remote.echo import echo
 from netsecgame.cli.remote.option_flags import read_given, with_server_options
 from netsecgame.cli.remote.playing import Episode
 from netsecgame.cli.running import run_app
+from netsecgame.remote.echo import echo
 from netsecgame.remote.option_kinds import ClientRule
 from netsecgame.remote.options import ServerOptions, load_server_options
 

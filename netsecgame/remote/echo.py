@@ -1,6 +1,6 @@
 """A bare gRPC echo: the least that a server with one bidirectional stream a client can do.
 
-It answers each message with the same bytes. ``python -m netsecgame.cli.remote.echo 50`` answers
+It answers each message with the same bytes. ``python -m netsecgame.remote.echo 50`` answers
 with 50 of them, tells its port on stdout, and ends with its standard input.
 """
 
