@@ -66,6 +66,7 @@ class _Child:
         watch: Where its end is told.
         order: The last one carried out; None before any.
         due: When the next one follows, on the monotonic clock; None if none does.
+        has_ended: Whether its pid may be another's already.
     """
 
     def __init__(self, pid: int, watch: socket.socket) -> None:
@@ -73,10 +74,11 @@ class _Child:
         self.watch = watch
         self.order: Order | None = None
         self.due: float | None = None
+        self.has_ended = False
 
     def carry_out(self, order: Order) -> None:
-        """Do what an order says; an order that is behind the last one changes nothing."""
-        if self.order is not None and order <= self.order:
+        """Do what an order says; one that is late, or behind the last one, changes nothing."""
+        if self.has_ended or (self.order is not None and order <= self.order):
             return
         self.order = order
         _, delay_s = NEXT_ORDER.get(order, (None, None))
@@ -188,6 +190,8 @@ class ForkServer:
             orders = b""
         if not orders:
             self._selector.unregister(child.watch)
+            if child.has_ended:
+                child.watch.close()
             orders = bytes([Order.CLOSE])
         for order in orders:
             child.carry_out(Order(order))
@@ -203,10 +207,15 @@ class ForkServer:
                 return
             child = self._children.pop(pid)
             child.signal_group(signal.SIGKILL)
+            child.has_ended = True
             child.tell(os.waitstatus_to_exitcode(status))
             if child.watch.fileno() in self._selector.get_map():
-                self._selector.unregister(child.watch)
-            child.watch.close()
+                # Closed at once, an order that is on its way would fail, and whoever gave it would
+                # never read the exit code.
+                with contextlib.suppress(OSError):
+                    child.watch.shutdown(socket.SHUT_WR)
+            else:
+                child.watch.close()
 
 
 def _fork_quietly() -> int:
