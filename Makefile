@@ -15,6 +15,10 @@ RLLIB_VENV := .venv-rllib
 # Whoever has another build of it can say so here.
 TORCH ?= torch==2.13.0
 
+# What others' checkers and we ask of environments, with any version of Gymnasium.
+GYMNASIUM_TESTS := tests/conformance/test_gymnasium.py tests/conformance/test_pettingzoo.py \
+	tests/unit/envs/test_single_env.py tests/unit/envs/test_vector_env.py
+
 .PHONY: help play test test-train results lint format bench clean
 .DEFAULT_GOAL := help
 
@@ -61,7 +65,7 @@ test: $(VENV)/dev.done
 # The environments are tested with either version of Gymnasium, RLlib's and the newest.
 test-train: $(TRAIN_VENV)/done $(RLLIB_VENV)/done
 	$(TRAIN_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/train
-	$(RLLIB_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/conformance tests/unit/envs/test_single_env.py tests/unit/envs/test_vector_env.py
+	$(RLLIB_VENV)/bin/python -m pytest -n 2 --dist worksteal $(GYMNASIUM_TESTS)
 	$(RLLIB_VENV)/bin/python -m pytest tests/train
 
 results: $(TRAIN_VENV)/done
