@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import gymnasium
@@ -10,11 +9,9 @@ import numpy as np
 
 from netsecgame.remote import described
 from netsecgame.remote.client_arguments import read_options
-from netsecgame.remote.connection import Server
-from netsecgame.remote.keeper import WorldKeeper
+from netsecgame.remote.on_server import OnServer
 from netsecgame.remote.remote_world import Wish
-from netsecgame.remote.rendering import RENDER_MODES, Screen
-from netsecgame.remote.tls import read_client_credentials
+from netsecgame.remote.rendering import RENDER_MODES
 from netsecgame.remote.views import AgentView, PlainView
 
 if TYPE_CHECKING:
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 _MAX_KNOWN_REQUESTS: Final = 1024
 
 
-class RemoteEnvironment(gymnasium.Env[Any, Any]):
+class RemoteEnvironment(OnServer, gymnasium.Env[Any, Any]):
     """Plays on a server as if the environment were here.
 
     An exception in `step` ends the episode; `reset` begins another one, in a new world if the
@@ -76,24 +73,16 @@ class RemoteEnvironment(gymnasium.Env[Any, Any]):
             FileNotFoundError: If there is no such file.
             RemoteError: If there is no connection, or the server refuses.
         """
-        self.url = url
-        self.port = port
-        self.remote_args = dict(remote_args or {})
-        self.client_credentials_paths = client_credentials_paths
-        self.render_mode = render_mode
         read = read_options(args, options)
-        self._screen = Screen(render_mode, read.viewer)
         self._frame: NDArray[Any] | None = None  # the last that came with a step
         wish = Wish(
             "single",
-            self.remote_args,
+            dict(remote_args or {}),
             is_extended=read.extended is not False,
             wants_frames=render_mode in RENDER_MODES,
         )
-        credentials = read_client_credentials(client_credentials_paths)
-        self._keeper = WorldKeeper(Server(url, port, credentials, read), wish)
+        self._prepare(url, port, client_credentials_paths, wish, read, render_mode)
         self._view: AgentView | PlainView | None = None
-        self._viewed: RemoteWorld | None = None
         self._requests: dict[int, bytes] = {}  # by action, of the world that is viewed
         self._look_at(self._keeper.make())
 
@@ -138,8 +127,7 @@ class RemoteEnvironment(gymnasium.Env[Any, Any]):
 
     def close(self) -> None:
         """Leave the server; `reset` connects anew. Twice is fine."""
-        self._keeper.close()
-        self._screen.close()
+        self._leave()
 
     @property
     def latest_image(self) -> NDArray[Any] | None:
@@ -147,24 +135,10 @@ class RemoteEnvironment(gymnasium.Env[Any, Any]):
         return self._screen.latest_image if self._frame is None else self._frame
 
     @property
-    def remote_environment(self) -> RemoteWorld | None:
-        """The world on the server; None if there is none now."""
-        return self._keeper.world
-
-    @property
     def connection(self) -> Connection | None:
         """The stream to the server; None if there is none now."""
         world = self._keeper.world
         return None if world is None else world.connection
-
-    @property
-    def server_info(self) -> dict[str, Any]:
-        """What is known about the server and its environment."""
-        return self._keeper.server_info
-
-    def __del__(self) -> None:
-        with suppress(Exception):  # the constructor may not have come far
-            self._keeper.abandon()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_view": None, "_viewed": None, "_requests": {}}
@@ -222,8 +196,4 @@ class RemoteEnvironment(gymnasium.Env[Any, Any]):
         world = self._keeper.world
         if world is not None and not world.is_extended:
             return self._frame
-        if world is not None and world.description.get("render_mode") != "rgb_array":
-            return None
-        frame = self._keeper.frame()
-        assert isinstance(frame, np.ndarray)
-        return frame
+        return super()._fetch_frame()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from netsecgame.errors import InvalidActionError, missing_extra
 
@@ -17,11 +14,8 @@ except ImportError as error:
 
 from netsecgame.remote import described
 from netsecgame.remote.client_arguments import read_options
-from netsecgame.remote.connection import Server
-from netsecgame.remote.keeper import WorldKeeper
+from netsecgame.remote.on_server import OnServer
 from netsecgame.remote.remote_world import Wish
-from netsecgame.remote.rendering import Screen
-from netsecgame.remote.tls import read_client_credentials
 from netsecgame.remote.views import AgentView
 
 if TYPE_CHECKING:
@@ -29,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gymnasium import Space
-    from numpy.typing import NDArray
 
     from netsecgame.remote.remote_world import RemoteWorld
     from netsecgame.remote.views import Outcome
@@ -37,7 +30,7 @@ if TYPE_CHECKING:
     ByAgent = dict[str, Any]
 
 
-class RemoteParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # untyped
+class RemoteParallelEnv(OnServer, ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # untyped
     """Plays all agents of an environment on a server.
 
     An exception in `step` ends the episode; `reset` begins another one, in a new world if the
@@ -79,19 +72,12 @@ class RemoteParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # un
                 agent only.
             RemoteError: If there is no connection, or the server refuses.
         """
-        self.url = url
-        self.port = port
-        self.remote_args = dict(remote_args or {})
-        self.client_credentials_paths = client_credentials_paths
-        self.render_mode = render_mode
         self.agents: list[str] = []
         read = read_options((), options)
-        self._screen = Screen(render_mode, read.viewer)
-        wish = Wish("parallel", self.remote_args, is_extended=read.extended is not False)
-        credentials = read_client_credentials(client_credentials_paths)
-        self._keeper = WorldKeeper(Server(url, port, credentials, read), wish)
+        asked = dict(remote_args or {})
+        wish = Wish("parallel", asked, is_extended=read.extended is not False)
+        self._prepare(url, port, client_credentials_paths, wish, read, render_mode)
         self._views: dict[str, AgentView] = {}
-        self._viewed: RemoteWorld | None = None
         self.action_spaces: dict[str, Space[Any]] = {}
         self.observation_spaces: dict[str, Space[Any]] = {}
         self._look_at(self._keeper.make())
@@ -161,26 +147,11 @@ class RemoteParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # un
     def close(self) -> None:
         """Leave the server; `reset` connects anew. Twice is fine."""
         self.agents = []
-        self._keeper.close()
-        self._screen.close()
+        self._leave()
 
     def aec(self) -> AECEnv[str, Any, Any]:
         """The same environment with one agent acting after another."""
         return parallel_to_aec(self)
-
-    @property
-    def remote_environment(self) -> RemoteWorld | None:
-        """The world on the server; None if there is none now."""
-        return self._keeper.world
-
-    @property
-    def server_info(self) -> dict[str, Any]:
-        """What is known about the server and its environment."""
-        return self._keeper.server_info
-
-    def __del__(self) -> None:
-        with suppress(Exception):  # the constructor may not have come far
-            self._keeper.abandon()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_views": {}, "_viewed": None, "agents": []}
@@ -225,14 +196,6 @@ class RemoteParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # un
         }
         self.metadata = described.metadata_of(told)
         return self._views
-
-    def _fetch_frame(self) -> NDArray[Any] | None:
-        world = self._keeper.world
-        if world is not None and world.description.get("render_mode") != "rgb_array":
-            return None
-        frame = self._keeper.frame()
-        assert isinstance(frame, np.ndarray)
-        return frame
 
 
 def _column(outcomes: dict[str, Outcome], index: int) -> dict[str, Any]:

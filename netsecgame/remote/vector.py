@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,8 @@ from gymnasium.vector.utils import batch_space
 from netsecgame.errors import ProtocolViolationError, RemoteConfigError
 from netsecgame.remote import described
 from netsecgame.remote.client_arguments import read_options
-from netsecgame.remote.connection import Server
-from netsecgame.remote.keeper import WorldKeeper
+from netsecgame.remote.on_server import OnServer
 from netsecgame.remote.remote_world import Wish
-from netsecgame.remote.rendering import Screen
-from netsecgame.remote.tls import read_client_credentials
 from netsecgame.remote.views import AgentView
 
 if TYPE_CHECKING:
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 
-class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
+class RemoteVectorEnv(OnServer, VectorEnv[Any, Any, Any]):
     """Plays many environments with one message a step.
 
     They are what `gymnasium.vector.SyncVectorEnv` would make of them here. An exception in `step`
@@ -83,26 +79,18 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if num_envs < 1:
             raise RemoteConfigError(f"num_envs: expected at least 1, got {num_envs}")
-        self.url = url
-        self.port = port
         self.num_envs = num_envs
-        self.remote_args = dict(remote_args or {})
-        self.client_credentials_paths = client_credentials_paths
-        self.render_mode = render_mode
         read = read_options((), options)
-        self._screen = Screen(render_mode, read.viewer)
         mode = AutoresetMode(autoreset_mode)
         wish = Wish(
             "vector",
-            self.remote_args,
+            dict(remote_args or {}),
             num_envs,
             mode.name.lower(),
             is_extended=read.extended is not False,
         )
-        credentials = read_client_credentials(client_credentials_paths)
-        self._keeper = WorldKeeper(Server(url, port, credentials, read), wish)
+        self._prepare(url, port, client_credentials_paths, wish, read, render_mode)
         self._view: AgentView | None = None
-        self._viewed: RemoteWorld | None = None
         self._look_at(self._keeper.make())
 
     def reset(
@@ -156,22 +144,7 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
 
     def close_extras(self, **kwargs: Any) -> None:  # noqa: ARG002 - as Gymnasium calls it
         """Leave the server; `reset` connects anew."""
-        self._keeper.close()
-        self._screen.close()
-
-    @property
-    def remote_environment(self) -> RemoteWorld | None:
-        """The world on the server; None if there is none now."""
-        return self._keeper.world
-
-    @property
-    def server_info(self) -> dict[str, Any]:
-        """What is known about the server and its environments."""
-        return self._keeper.server_info
-
-    def __del__(self) -> None:
-        with suppress(Exception):  # the constructor may not have come far
-            self._keeper.abandon()
+        self._leave()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_view": None, "_viewed": None}
@@ -220,12 +193,8 @@ class RemoteVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _fetch_frames(self) -> NDArray[Any] | None:
         """All frames, one below the other."""
-        world = self._keeper.world
-        if world is not None and world.description.get("render_mode") != "rgb_array":
-            return None
-        frames = self._keeper.frame()
-        assert isinstance(frames, np.ndarray)
-        return frames.reshape(-1, *frames.shape[2:])
+        frames = self._fetch_frame()
+        return None if frames is None else frames.reshape(-1, *frames.shape[2:])
 
 
 def _read_seeds(seeds: Sequence[int | None], num_envs: int) -> list[int | None]:
